@@ -1,0 +1,25 @@
+//! What the engine's store carries for the binding: `wasmtime::Store<Data>`.
+
+use std::sync::Arc;
+
+use wasmtime_wasi::p1::WasiP1Ctx;
+
+use super::cell::Shared;
+use super::limits::StoreLimits;
+
+pub(crate) struct Data {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) limits: StoreLimits,
+    /// WASI preview 1; `None` until `Store.set_wasi`.
+    pub(crate) wasi: Option<WasiP1Ctx>,
+    /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None` without a deadline.
+    pub(crate) epoch_deadline: Option<u64>,
+    /// `Config.max_wasm_stack` of the engine, in bytes.
+    pub(crate) max_wasm_stack: usize,
+}
+
+impl Data {
+    pub(crate) fn new(shared: Arc<Shared>, max_wasm_stack: usize) -> Data {
+        Data { shared, limits: StoreLimits::default(), wasi: None, epoch_deadline: None, max_wasm_stack }
+    }
+}

@@ -1,0 +1,1 @@
+//! The types of WebAssembly values and objects (placeholder).
