@@ -57,11 +57,12 @@ impl Engine {
 }
 
 fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
-    let (settings, max_wasm_stack) = match config {
-        Some(config) => (config.build(py)?, config.max_wasm_stack_bytes(py)?),
-        None => (Config::default_settings(), Config::DEFAULT_MAX_WASM_STACK),
+    let settings = match config {
+        Some(config) => config.build(py)?,
+        None => Config::default_settings(),
     };
     let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
+    let max_wasm_stack = engine.get_max_wasm_stack();
     Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack })
 }
 

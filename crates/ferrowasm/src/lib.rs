@@ -49,6 +49,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::config::add_properties(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }
