@@ -28,6 +28,11 @@ pub(crate) fn wasmtime_error(py: Python<'_>, message: &str) -> PyErr {
     exception(py, "WasmtimeError", message)
 }
 
+/// A `SignatureError`: the wrong number of arguments or results.
+pub(crate) fn signature_error(py: Python<'_>, message: &str) -> PyErr {
+    exception(py, "SignatureError", message)
+}
+
 /// An exception that a Python callback raised, on its way through the engine.
 pub(crate) struct Raised(PyErr);
 
@@ -166,7 +171,7 @@ impl From<Misuse> for PyErr {
             Misuse::Busy => exception(
                 py,
                 "StoreBusyError",
-                "the store is busy: a callback that the engine makes in the middle of an operation (a limiter, a WASI stream) cannot use the same store",
+                "the store is busy: code that runs while arguments are converted or the engine is in the middle of an operation (a WASI stream) cannot use the same store",
             ),
             Misuse::CloseInside => exception(
                 py,
