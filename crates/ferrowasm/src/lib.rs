@@ -29,6 +29,22 @@ mod _native {
     #[pymodule_export]
     use super::store::Store;
     #[pymodule_export]
+    use super::types::ExportType;
+    #[pymodule_export]
+    use super::types::FuncType;
+    #[pymodule_export]
+    use super::types::GlobalType;
+    #[pymodule_export]
+    use super::types::ImportType;
+    #[pymodule_export]
+    use super::types::MemoryType;
+    #[pymodule_export]
+    use super::types::TableType;
+    #[pymodule_export]
+    use super::types::TagType;
+    #[pymodule_export]
+    use super::types::ValType;
+    #[pymodule_export]
     use super::wasi::config::WasiConfig;
 
     #[pymodule_init]
