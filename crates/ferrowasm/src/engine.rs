@@ -16,6 +16,8 @@ pub(crate) struct EngineState {
     epoch: AtomicU64,
     /// `Config.max_wasm_stack`, in bytes.
     pub(crate) max_wasm_stack: usize,
+    /// Up to this size, in bytes, memories grow in place: `Config.memory_reservation`.
+    pub(crate) fixed_memory_size: usize,
 }
 
 impl EngineState {
@@ -63,7 +65,8 @@ fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
     };
     let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
     let max_wasm_stack = engine.get_max_wasm_stack();
-    Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack })
+    let fixed_memory_size = usize::try_from(engine.get_memory_reservation()).unwrap_or(usize::MAX);
+    Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack, fixed_memory_size })
 }
 
 #[pymethods]
