@@ -29,6 +29,8 @@ mod _native {
     #[pymodule_export]
     use super::store::Store;
     #[pymodule_export]
+    use super::wasi::capture::Capture;
+    #[pymodule_export]
     use super::wasi::config::WasiConfig;
 
     #[pymodule_init]
