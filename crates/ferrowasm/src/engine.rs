@@ -16,6 +16,8 @@ pub(crate) struct EngineState {
     epoch: AtomicU64,
     /// `Config.max_wasm_stack`, in bytes.
     pub(crate) max_wasm_stack: usize,
+    /// Up to this size, in bytes, memories grow in place.
+    pub(crate) fixed_memory_size: usize,
 }
 
 impl EngineState {
@@ -62,7 +64,7 @@ fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
         None => (Config::default_settings(), Config::DEFAULT_MAX_WASM_STACK),
     };
     let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
-    Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack })
+    Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack, fixed_memory_size: 4 << 30 })
 }
 
 #[pymethods]

@@ -4,7 +4,6 @@ use std::fmt;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use wasmtime::{Error, Trap, WasmBacktrace};
 
@@ -26,6 +25,11 @@ fn exception(py: Python<'_>, name: &str, message: &str) -> PyErr {
 /// A `WasmtimeError` with this message.
 pub(crate) fn wasmtime_error(py: Python<'_>, message: &str) -> PyErr {
     exception(py, "WasmtimeError", message)
+}
+
+/// A `SignatureError`: the wrong number of arguments or results.
+pub(crate) fn signature_error(py: Python<'_>, message: &str) -> PyErr {
+    exception(py, "SignatureError", message)
 }
 
 /// An exception that a Python callback raised, on its way through the engine.
@@ -63,10 +67,26 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     match error.downcast_ref::<Trap>() {
         Some(trap) => {
             let frames: Vec<_> = backtrace.map(|backtrace| backtrace.frames().iter().map(frame).collect()).unwrap_or_default();
-            from_engine(py, "Trap", (format!("{error:?}"), *trap as u8, frames))
+            from_engine(py, "Trap", (describe(error), *trap as u8, frames))
         }
-        None => exception(py, "WasmtimeError", &format!("{error:?}")),
+        None => exception(py, "WasmtimeError", &describe(error)),
     }
+}
+
+/// The error and what caused it, without the host's own backtrace.
+fn describe(error: &Error) -> String {
+    let mut text = error.to_string();
+    let causes: Vec<String> = error.chain().skip(1).map(|cause| cause.to_string().replace('\n', "\n    ")).collect();
+    if !causes.is_empty() {
+        text.push_str("\n\nCaused by:");
+    }
+    for (position, cause) in causes.iter().enumerate() {
+        match causes.len() {
+            1 => text.push_str(&format!("\n    {cause}")),
+            _ => text.push_str(&format!("\n    {position}: {cause}")),
+        }
+    }
+    text
 }
 
 fn from_engine<'py>(py: Python<'py>, name: &str, args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>) -> PyErr {
@@ -166,7 +186,7 @@ impl From<Misuse> for PyErr {
             Misuse::Busy => exception(
                 py,
                 "StoreBusyError",
-                "the store is busy: a callback that the engine makes in the middle of an operation (a limiter, a WASI stream) cannot use the same store",
+                "the store is busy: code that runs while arguments are converted or the engine is in the middle of an operation (a WASI stream) cannot use the same store",
             ),
             Misuse::CloseInside => exception(
                 py,
@@ -183,14 +203,4 @@ pub(crate) fn expected(what: &str, got: &Bound<'_, PyAny>) -> PyErr {
         Ok(name) => PyTypeError::new_err(format!("expected {what}, got {name}")),
         Err(error) => error,
     }
-}
-
-/// Members of the enums that `ferrowasm._errors` and its siblings declare are compared by identity, so they are looked up once.
-pub(crate) fn cached_class<'py>(
-    py: Python<'py>,
-    cell: &'static PyOnceLock<Py<PyAny>>,
-    module: &str,
-    name: &str,
-) -> PyResult<Bound<'py, PyAny>> {
-    cell.get_or_try_init(py, || Ok(py.import(module)?.getattr(name)?.unbind())).map(|class| class.bind(py).clone())
 }

@@ -18,18 +18,27 @@ pub(crate) fn detached<R: Send>(py: Python<'_>, work: impl FnOnce() -> wasmtime:
     }
 }
 
+/// Runs `work`, which may run WebAssembly code in a store that was entered and whose `room` this is.
+pub(crate) fn execute<R: Send>(
+    py: Python<'_>,
+    room: Option<usize>,
+    work: impl FnOnce() -> wasmtime::Result<R> + Send,
+) -> PyResult<R> {
+    match room {
+        Some(wasm) => stack::with_room(wasm, || detached(py, work))?,
+        None => detached(py, work),
+    }
+}
+
 /// Runs `work`, which may run WebAssembly code, in a store that was entered.
 pub(crate) fn run<R: Send>(
     py: Python<'_>,
     entry: &mut Entry<'_>,
     work: impl FnOnce(StoreContextMut<'_, Data>) -> wasmtime::Result<R> + Send,
 ) -> PyResult<R> {
-    if entry.is_outermost() {
-        let needed = entry.ctx().data().max_wasm_stack;
-        stack::with_room(needed, || detached(py, || work(entry.ctx())))?
-    } else {
-        detached(py, || work(entry.ctx()))
-    }
+    let room = entry.room();
+    let ctx = entry.ctx();
+    execute(py, room, || work(ctx))
 }
 
 /// Runs Python code in a host function, which the engine calls on the thread of the call with the interpreter detached.

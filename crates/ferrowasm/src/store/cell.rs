@@ -10,13 +10,17 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use wasmtime::{AsContextMut, Caller, StoreContextMut};
 
+use super::Store;
 use super::data::Data;
 use super::objects::Objects;
+use super::views::Views;
 use crate::errors::Misuse;
 
 /// `Shared::owner` of a store that no thread is in.
@@ -47,6 +51,9 @@ pub(crate) struct Shared {
     slot: UnsafeCell<Option<Parked>>,
     /// The Python objects that the store keeps alive.
     pub(crate) objects: Objects,
+    pub(crate) views: Views,
+    /// A weak reference to the `Store` object, for what is made inside a callback and has to keep the store alive.
+    weak: OnceLock<Py<PyWeakrefReference>>,
 }
 
 // SAFETY: `slot` is only touched by the thread whose token is in `owner` (see `StoreCell::enter`), the other fields are `Sync` by themselves.
@@ -62,7 +69,22 @@ impl Shared {
             owner: AtomicUsize::new(UNINITIALISED),
             slot: UnsafeCell::new(None),
             objects: Objects::default(),
+            views: Views::default(),
+            weak: OnceLock::new(),
         }
+    }
+
+    /// Lets `store_object` find the `Store` object that this belongs to.
+    pub(crate) fn set_store_object(&self, store: &Bound<'_, Store>) -> PyResult<()> {
+        let weak = PyWeakrefReference::new(store)?.unbind();
+        let _ = self.weak.set(weak);
+        Ok(())
+    }
+
+    /// The `Store` object. It is alive while anyone is inside the store.
+    pub(crate) fn store_object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Store>> {
+        let store = self.weak.get().and_then(|weak| weak.bind(py).upgrade());
+        store.map(|store| store.cast_into::<Store>().map_err(Into::into)).unwrap_or(Err(Misuse::Closed("Store").into()))
     }
 
     fn refusal(owner: usize) -> Misuse {
@@ -175,9 +197,9 @@ impl Entry<'_> {
         }
     }
 
-    /// Whether this is the outermost entry: no call of the store is under way.
-    pub(crate) fn is_outermost(&self) -> bool {
-        self.outermost
+    /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has seen to it.
+    pub(crate) fn room(&mut self) -> Option<usize> {
+        self.outermost.then(|| self.ctx().data().max_wasm_stack)
     }
 }
 
@@ -235,18 +257,29 @@ impl StoreCell {
         }
     }
 
-    /// Takes the store out for good, so that the caller can drop it. `Ok(None)`: it was closed before, or never initialised.
+    /// Takes the store out for good, so that the caller can drop it. `Ok(None)`: it was closed before, or never initialised, or views of its memories are in
+    /// use, the last of which takes it out (`reap`).
     pub(crate) fn close(&self) -> Result<Option<Box<wasmtime::Store<Data>>>, Misuse> {
         match self.claim(IDLE).or_else(|owner| if owner == UNINITIALISED { self.claim(owner) } else { Err(owner) }) {
             Ok(()) => {
                 // SAFETY: this thread owns the cell.
-                let store = unsafe { (*self.root.get()).take() };
+                let store = if self.shared.views.any() { None } else { unsafe { (*self.root.get()).take() } };
                 self.shared.owner.store(CLOSED, Ordering::Release);
                 Ok(store)
             }
             Err(CLOSED) => Ok(None),
             Err(owner) if owner == thread_token() => Err(Misuse::CloseInside),
             Err(_) => Err(Misuse::OtherThread),
+        }
+    }
+
+    /// Frees a store that was closed while views of its memories were in use, if that was the last one.
+    pub(crate) fn reap(&self) {
+        if !self.shared.views.any() && self.claim(CLOSED).is_ok() {
+            // SAFETY: this thread owns the cell.
+            let store = unsafe { (*self.root.get()).take() };
+            self.shared.owner.store(CLOSED, Ordering::Release);
+            drop(store);
         }
     }
 }

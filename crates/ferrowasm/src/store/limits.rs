@@ -1,6 +1,6 @@
 //! The limits of `Store.set_limits`.
 
-use wasmtime::{DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT, ResourceLimiter, Result};
+use wasmtime::{DEFAULT_INSTANCE_LIMIT, DEFAULT_MEMORY_LIMIT, DEFAULT_TABLE_LIMIT};
 
 /// Upper bounds for what a store may consume; `None` sets no bound on sizes.
 #[derive(Debug, Clone)]
@@ -23,27 +23,5 @@ impl Default for StoreLimits {
             tables: DEFAULT_TABLE_LIMIT,
             memories: DEFAULT_MEMORY_LIMIT,
         }
-    }
-}
-
-impl ResourceLimiter for StoreLimits {
-    fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
-        Ok(self.memory_size.is_none_or(|limit| desired <= limit) && maximum.is_none_or(|maximum| desired <= maximum))
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
-        Ok(self.table_elements.is_none_or(|limit| desired <= limit) && maximum.is_none_or(|maximum| desired <= maximum))
-    }
-
-    fn instances(&self) -> usize {
-        self.instances
-    }
-
-    fn tables(&self) -> usize {
-        self.tables
-    }
-
-    fn memories(&self) -> usize {
-        self.memories
     }
 }

@@ -6,6 +6,7 @@ mod data;
 pub(crate) mod handle;
 mod limits;
 mod objects;
+pub(crate) mod views;
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +14,6 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use wasmtime::AsContextMut;
 
 pub(crate) use data::Data;
 pub(crate) use handle::StoreArg;
@@ -72,23 +72,25 @@ impl Store {
     }
 
     #[pyo3(signature = (engine=None, data=None))]
-    fn __init__(&self, py: Python<'_>, engine: Option<Bound<'_, Engine>>, data: Option<Py<PyAny>>) -> PyResult<()> {
+    fn __init__(slf: &Bound<'_, Self>, engine: Option<Bound<'_, Engine>>, data: Option<Py<PyAny>>) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
         let engine = match engine {
             Some(engine) => engine,
             None => Bound::new(py, Engine::with_defaults(py)?)?,
         };
         let state = engine.get().state()?.clone();
         let mut store = gil::detached(py, || {
-            let data = Data::new(self.cell.shared.clone(), state.max_wasm_stack);
+            let data = Data::new(this.cell.shared.clone(), &state);
             wasmtime::Store::try_new(&state.engine, data)
         })?;
-        store.limiter(|data| &mut data.limits);
-        if !self.cell.initialise(store) {
+        store.limiter(|data| data);
+        if !this.cell.initialise(store) {
             return Err(PyRuntimeError::new_err("this Store is initialised already"));
         }
-        let _ = self.links.set(Links { engine: engine.unbind(), state });
-        self.cell.shared.objects.set_data(data);
-        Ok(())
+        let _ = this.links.set(Links { engine: engine.unbind(), state });
+        this.cell.shared.objects.set_data(data);
+        this.cell.shared.set_store_object(slf)
     }
 
     /// The engine that the store was made with.

@@ -3,7 +3,7 @@
 pub(crate) mod capture;
 pub(crate) mod config;
 mod owner;
-pub(crate) mod p1;
+mod p1;
 mod parse;
 mod rights;
 mod sink;
@@ -18,6 +18,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::engine::EngineState;
 use owner::StreamOwner;
+pub(crate) use p1::add_to_linker;
 use rights::Rights;
 use stdio::Streams;
 

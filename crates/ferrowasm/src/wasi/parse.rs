@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyMapping, PyString};
 
 use super::rights::{Access, Perms};
-use crate::errors::{cached_class, expected};
+use crate::errors::expected;
 
 /// A string that can be passed to C programs.
 fn text(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
@@ -104,9 +103,10 @@ pub(crate) fn path(value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
 
 /// The exception for a file that cannot be opened: a `WasiFileError`.
 pub(crate) fn file_error(py: Python<'_>, error: &io::Error, path: &Bound<'_, PyAny>) -> PyErr {
+    let number = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
     let made = py
         .import("ferrowasm._wasi")
-        .and_then(|module| module.call_method1("file_error", (error.raw_os_error().unwrap_or(0), error.to_string(), path)));
+        .and_then(|module| module.call_method1("file_error", (number, path)));
     match made {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
@@ -146,14 +146,12 @@ pub(crate) fn perms(dir: Option<&Bound<'_, PyAny>>, file: Option<&Bound<'_, PyAn
         let access = if mutable.is_true() { Access::READ_WRITE } else { Access::READ };
         return Ok(Perms { dir: access, file: access });
     }
-    static DIR: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static FILE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    Ok(Perms { dir: access(dir, &DIR, "DirPerms")?, file: access(file, &FILE, "FilePerms")? })
+    Ok(Perms { dir: access(dir, "DirPerms")?, file: access(file, "FilePerms")? })
 }
 
-fn access(value: Option<&Bound<'_, PyAny>>, cell: &'static PyOnceLock<Py<PyAny>>, class: &str) -> PyResult<Access> {
+fn access(value: Option<&Bound<'_, PyAny>>, class: &str) -> PyResult<Access> {
     let Some(value) = value else { return Ok(Access::READ_WRITE) };
-    if !value.is_instance(&cached_class(value.py(), cell, "ferrowasm._wasi", class)?)? {
+    if !value.is_instance(&value.py().import("ferrowasm._wasi")?.getattr(class)?)? {
         return Err(expected(class, value));
     }
     match value.getattr("value")?.extract::<u8>()? {
