@@ -188,7 +188,9 @@ impl Store {
             self.cell.shared.objects.keep_new(owner.into_any());
         }
         drop(entry);
-        drop(previous);
+        if let Some(previous) = previous {
+            previous.release();
+        }
         Ok(())
     }
 

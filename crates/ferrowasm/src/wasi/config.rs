@@ -12,8 +12,8 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::capture::{Capture, Captured};
+use super::descriptors::{Descriptors, Perms};
 use super::owner::{Slot, StreamOwner};
-use super::rights::{Perms, Rights};
 use super::sink::Sink;
 use super::source::{self, Source};
 use super::stdio::{StdinHandle, StdoutHandle, Streams};
@@ -155,8 +155,8 @@ impl WasiConfig {
 
     fn set_callback(&self, which: Which, callback: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let output = match callback {
-            Some(callback) if callback.is_callable() => Stdout::Callback(callback.clone().unbind()),
-            Some(other) => return Err(expected("a callable that takes bytes", other)),
+            // As in wasmtime-py, what is not callable is noticed when the program writes.
+            Some(callback) => Stdout::Callback(callback.clone().unbind()),
             None => Stdout::Null,
         };
         self.replace_output(which, output)
@@ -196,32 +196,30 @@ impl WasiConfig {
     /// The context for one store.
     pub(crate) fn build(&self, py: Python<'_>, engine: &Arc<EngineState>) -> PyResult<Built> {
         let state = self.lock()?;
-        let mut owners = Vec::new();
+        let mut slots = Vec::new();
         let mut own = |object: &Py<PyAny>| {
             let slot = Slot::new(object.clone_ref(py));
-            owners.push(Py::new(py, StreamOwner::new(&slot))?);
-            PyResult::Ok(slot)
+            slots.push(slot.clone());
+            slot
         };
         let stdin = match &state.stdin {
             Stdin::Empty => Source::Empty,
             Stdin::Inherit => Source::Inherit,
             Stdin::File(file, _) => Source::File(file.clone()),
             Stdin::Bytes(bytes) => Source::Bytes(Mutex::new(bytes.clone())),
-            Stdin::Reader(object, method) => Source::Reader(own(object)?, method),
+            Stdin::Reader(object, method) => Source::Reader(own(object), method),
         };
-        let mut sink = |output: &Stdout, inherit: Sink| {
-            PyResult::Ok(match output {
-                Stdout::Null => Sink::Null,
-                Stdout::Inherit => inherit,
-                Stdout::File(file, _) => Sink::File(file.clone()),
-                Stdout::Capture(captured) => Sink::Capture(captured.clone()),
-                Stdout::Callback(object) => Sink::Callback(own(object)?),
-                Stdout::Writer(object) => Sink::Writer(own(object)?),
-            })
+        let mut sink = |output: &Stdout, inherit: Sink| match output {
+            Stdout::Null => Sink::Null,
+            Stdout::Inherit => inherit,
+            Stdout::File(file, _) => Sink::File(file.clone()),
+            Stdout::Capture(captured) => Sink::Capture(captured.clone()),
+            Stdout::Callback(object) => Sink::Callback(own(object)),
+            Stdout::Writer(object) => Sink::Writer(own(object)),
         };
-        let stdout = sink(&state.stdout, Sink::InheritStdout)?;
-        let stderr = sink(&state.stderr, Sink::InheritStderr)?;
-        let streams = Streams::new(stdin, stdout, stderr);
+        let stdout = sink(&state.stdout, Sink::InheritStdout);
+        let stderr = sink(&state.stderr, Sink::InheritStderr);
+        let streams = Streams { stdin: Arc::new(stdin), stdout: Arc::new(stdout), stderr: Arc::new(stderr) };
         let mut builder = builder(&state, &streams);
         for preopen in &state.preopens {
             let perms = if preopen.perms.may_write() { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
@@ -230,20 +228,20 @@ impl WasiConfig {
                 return Err(parse::file_error(py, &error, preopen.host.as_path().into_pyobject(py)?.as_any()));
             }
         }
-        let rights = Rights::new(&state.preopens.iter().map(|preopen| preopen.perms).collect::<Vec<_>>());
-        let wasi = Wasi { context: builder.build_p1(), streams: Arc::new(streams), rights, engine: engine.clone() };
+        let descriptors = Descriptors::new(state.preopens.iter().map(|preopen| preopen.perms));
+        let owners = slots.iter().map(|slot| Py::new(py, StreamOwner::new(slot))).collect::<PyResult<_>>()?;
+        let wasi = Wasi { context: builder.build_p1(), streams, descriptors, slots, engine: engine.clone() };
         Ok(Built { wasi, owners })
     }
 }
 
 fn builder(state: &State, streams: &Streams) -> WasiCtxBuilder {
-    let [stdout, stderr] = &streams.outputs;
     let mut builder = WasiCtxBuilder::new();
     // File operations on the caller's thread: no threads of the engine's, which a forked child would miss.
     builder.allow_blocking_current_thread(true);
     builder.args(&state.argv).envs(&state.environment());
-    builder.stdin(StdinHandle(streams.input.clone()));
-    builder.stdout(StdoutHandle(stdout.clone())).stderr(StdoutHandle(stderr.clone()));
+    builder.stdin(StdinHandle(streams.stdin.clone()));
+    builder.stdout(StdoutHandle(streams.stdout.clone())).stderr(StdoutHandle(streams.stderr.clone()));
     builder
 }
 

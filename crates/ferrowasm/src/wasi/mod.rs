@@ -2,10 +2,10 @@
 
 pub(crate) mod capture;
 pub(crate) mod config;
+mod descriptors;
 mod owner;
 mod p1;
 mod parse;
-mod rights;
 mod sink;
 mod source;
 mod stdio;
@@ -17,18 +17,26 @@ use pyo3::prelude::*;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::engine::EngineState;
-use owner::StreamOwner;
+use descriptors::Descriptors;
+use owner::{Slot, StreamOwner};
 pub(crate) use p1::add_to_linker;
-use rights::Rights;
 use stdio::Streams;
 
 /// The WASI state of one store.
 pub(crate) struct Wasi {
     pub(crate) context: WasiP1Ctx,
-    streams: Arc<Streams>,
-    /// The permissions that the engine does not enforce by itself, if there are any. They are enforced for preview 1 only.
-    pub(crate) rights: Option<Rights>,
+    streams: Streams,
+    descriptors: Descriptors,
+    /// What the streams call.
+    slots: Vec<Arc<Slot>>,
     engine: Arc<EngineState>,
+}
+
+impl Wasi {
+    /// Lets go of the Python objects of a state that has been replaced by another one.
+    pub(crate) fn release(self) {
+        self.slots.iter().for_each(|slot| slot.empty());
+    }
 }
 
 /// A `Wasi`, and the Python objects that the store has to keep for it.

@@ -24,7 +24,7 @@ impl Slot {
     }
 
     /// Lets go of the object, whose finaliser may run.
-    fn empty(&self) {
+    pub(crate) fn empty(&self) {
         let object = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(object);
     }

@@ -3,20 +3,19 @@
 //! The engine's own linker functions wait inside its asynchronous runtime with no way out. Here each function runs on the caller's thread, and its waits
 //! end with Ctrl-C or the epoch deadline.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use wasmtime::{AsContextMut, Caller, Error, Extern, Linker, Result};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::types::{self, Errno};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as abi, WasiSnapshotPreview1};
 use wasmtime_wasi::p2::StreamError;
-use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::Wasi;
-use super::rights::{self, Open, Perms};
-use super::stdio::{NeedInput, Output};
+use super::descriptors::{self, Descriptor, Open, Perms};
+use super::sink::Sink;
 use super::wait::{self, Interrupts};
 use crate::store::Data;
 
@@ -49,7 +48,7 @@ impl<'c> Guest<'c> {
     }
 
     fn permits(&self, fd: i32, needed: Perms) -> bool {
-        self.wasi.rights.as_ref().is_none_or(|rights| rights.permits(fd, needed))
+        self.wasi.descriptors.permits(fd, needed)
     }
 }
 
@@ -73,7 +72,7 @@ macro_rules! forward {
         $linker.func_wrap(MODULE, stringify!($name), |mut caller: Caller<'_, Data>, $($arg: $ty),*| -> Result<i32> {
             let memory = memory_of(&mut caller);
             let guest = Guest::new(&mut caller, &memory)?;
-            $(if !guest.permits($fd, rights::$perms) {
+            $(if !guest.permits($fd, descriptors::$perms) {
                 return Ok(number(Errno::Perm));
             })?
             forward!(@call guest $name($($arg),*) $($kind)?)
@@ -146,8 +145,8 @@ fn fd_close(mut caller: Caller<'_, Data>, fd: i32) -> Result<i32> {
     let memory = memory_of(&mut caller);
     let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
     let errno = wait::block_on(abi::fd_close(&mut wasi.context, &mut memory, fd), &interrupts)??;
-    if errno == 0 && let Some(rights) = &mut wasi.rights {
-        rights.closed(fd);
+    if errno == 0 {
+        wasi.descriptors.closed(fd);
     }
     Ok(errno)
 }
@@ -156,77 +155,116 @@ fn fd_renumber(mut caller: Caller<'_, Data>, from: i32, to: i32) -> Result<i32> 
     let memory = memory_of(&mut caller);
     let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
     let errno = wait::block_on(abi::fd_renumber(&mut wasi.context, &mut memory, from, to), &interrupts)??;
-    if errno == 0 && let Some(rights) = &mut wasi.rights {
-        rights.renumbered(from, to);
+    if errno == 0 {
+        wasi.descriptors.renumbered(from, to);
     }
     Ok(errno)
 }
 
-/// Reads. Where the guest asks for standard input that is not there yet, it is read with the store at rest, and the engine asked again.
 fn fd_read(mut caller: Caller<'_, Data>, fd: i32, iovs: i32, len: i32, out: i32) -> Result<i32> {
     let memory = memory_of(&mut caller);
-    loop {
-        let guest = Guest::new(&mut caller, &memory)?;
-        if !guest.permits(fd, rights::READ) {
-            return Ok(number(Errno::Perm));
-        }
-        let Guest { mut memory, wasi, interrupts } = guest;
-        let streams = wasi.streams.clone();
-        let result = {
-            let _deferral = streams.defer();
-            wait::block_on(abi::fd_read(&mut wasi.context, &mut memory, fd, iovs, len, out), &interrupts)?
-        };
-        match result {
-            Err(error) if error.is::<NeedInput>() => {
-                let NeedInput(size) = error.downcast()?;
-                at_rest(&mut caller, || streams.input.fill(size, &interrupts))?;
-            }
-            result => {
-                interrupts.check_rarely()?;
-                return result;
-            }
-        }
-    }
-}
-
-/// Writes. What the guest writes to a standard stream is collected by the engine and written in one go, with the store at rest.
-fn fd_write(mut caller: Caller<'_, Data>, fd: i32, iovs: i32, len: i32, out: i32) -> Result<i32> {
-    let memory = memory_of(&mut caller);
     let guest = Guest::new(&mut caller, &memory)?;
-    if !guest.permits(fd, rights::WRITE) {
+    if guest.wasi.descriptors.get(fd) == Some(Descriptor::Stdin) {
+        return or_errno(read_stdin(&mut caller, iovs, len, out));
+    }
+    if !guest.permits(fd, descriptors::READ) {
         return Ok(number(Errno::Perm));
     }
     let Guest { mut memory, wasi, interrupts } = guest;
-    let streams = wasi.streams.clone();
-    let result = {
-        let _deferral = streams.defer();
-        wait::block_on(abi::fd_write(&mut wasi.context, &mut memory, fd, iovs, len, out), &interrupts)?
-    };
-    let collected = streams.take_collected();
     interrupts.check_rarely()?;
-    match (result, collected) {
-        (Ok(0), Some((output, bytes))) => deliver(&mut caller, &output, &bytes, out, &interrupts),
-        (result, _) => result,
-    }
+    wait::block_on(abi::fd_read(&mut wasi.context, &mut memory, fd, iovs, len, out), &interrupts)?
 }
 
-/// Writes what was collected. Less than all of it is a success for the guest too, if it learns how much that was.
-fn deliver(caller: &mut Caller<'_, Data>, output: &Arc<Output>, bytes: &[u8], out: i32, interrupts: &Interrupts) -> Result<i32> {
-    let mut written = 0;
-    match at_rest(caller, || output.sink.write(bytes, &mut written, interrupts)) {
-        Ok(()) => Ok(0),
-        Err(StreamError::Trap(error)) => Err(error),
-        Err(_) if written > 0 => {
-            let written = u32::try_from(written)?;
-            let memory = memory_of(caller);
-            Guest::new(caller, &memory)?.memory.write(GuestPtr::new(out.cast_unsigned()), written)?;
-            Ok(0)
+/// Reads standard input into the first buffer that has room, with the store at rest.
+fn read_stdin(caller: &mut Caller<'_, Data>, iovs: i32, len: i32, out: i32) -> Result<(), types::Error> {
+    let memory = memory_of(caller);
+    let (iovs, _) = array::<types::Iovec>(caller, iovs, len)?;
+    let guest = Guest::new(caller, &memory).map_err(types::Error::trap)?;
+    let mut buffer = GuestPtr::<[u8]>::new((0, 0));
+    for iov in iovs.iter() {
+        let iov = guest.memory.read(iov?)?;
+        buffer = iov.buf.as_array(iov.buf_len);
+        if iov.buf_len > 0 {
+            break;
         }
-        Err(StreamError::Closed) => Ok(number(Errno::Pipe)),
-        Err(StreamError::LastOperationFailed(error)) => Ok(match error.downcast::<std::io::Error>() {
-            Ok(error) => number(ErrorCode::from(error).into()),
-            Err(_) => number(Errno::Io),
-        }),
+    }
+    // No input is lost to a buffer that is not there.
+    guest.memory.as_cow(buffer)?;
+    let stdin = guest.wasi.streams.stdin.clone();
+    let interrupts = guest.interrupts;
+    interrupts.check_rarely().map_err(types::Error::trap)?;
+    let bytes = match buffer.len() {
+        0 => Bytes::new(),
+        size => at_rest(caller, || stdin.read(size as usize, &interrupts))?,
+    };
+    let length = u32::try_from(bytes.len())?;
+    let mut guest = Guest::new(caller, &memory).map_err(types::Error::trap)?;
+    guest.memory.copy_from_slice(&bytes, buffer.as_ptr().as_array(length))?;
+    guest.memory.write(GuestPtr::new(out.cast_unsigned()), length)?;
+    Ok(())
+}
+
+fn fd_write(mut caller: Caller<'_, Data>, fd: i32, iovs: i32, len: i32, out: i32) -> Result<i32> {
+    let memory = memory_of(&mut caller);
+    let guest = Guest::new(&mut caller, &memory)?;
+    let sink = match guest.wasi.descriptors.get(fd) {
+        Some(Descriptor::Stdout) => Some(guest.wasi.streams.stdout.clone()),
+        Some(Descriptor::Stderr) => Some(guest.wasi.streams.stderr.clone()),
+        _ => None,
+    };
+    if let Some(sink) = sink {
+        return or_errno(write_output(&mut caller, &sink, iovs, len, out));
+    }
+    if !guest.permits(fd, descriptors::WRITE) {
+        return Ok(number(Errno::Perm));
+    }
+    let Guest { mut memory, wasi, interrupts } = guest;
+    interrupts.check_rarely()?;
+    wait::block_on(abi::fd_write(&mut wasi.context, &mut memory, fd, iovs, len, out), &interrupts)?
+}
+
+/// Writes all buffers to standard output or standard error in one go, with the store at rest.
+fn write_output(caller: &mut Caller<'_, Data>, sink: &Sink, iovs: i32, len: i32, out: i32) -> Result<(), types::Error> {
+    let memory = memory_of(caller);
+    let (iovs, limit) = array::<types::Ciovec>(caller, iovs, len)?;
+    let guest = Guest::new(caller, &memory).map_err(types::Error::trap)?;
+    let mut bytes = Vec::new();
+    for iov in iovs.iter() {
+        let iov = guest.memory.read(iov?)?;
+        if iov.buf_len as usize > limit - bytes.len() {
+            return Err(Errno::Nomem.into());
+        }
+        bytes.extend_from_slice(&guest.memory.as_cow(iov.buf.as_array(iov.buf_len))?);
+    }
+    let interrupts = guest.interrupts;
+    interrupts.check_rarely().map_err(types::Error::trap)?;
+    let mut written = 0;
+    match at_rest(caller, || sink.write(&bytes, &mut written, &interrupts)) {
+        Ok(()) => {}
+        // The guest learns how much was written, and of the error when it goes on.
+        Err(StreamError::Closed | StreamError::LastOperationFailed(_)) if written > 0 => {}
+        Err(error) => return Err(error.into()),
+    }
+    let written = u32::try_from(written)?;
+    Guest::new(caller, &memory).map_err(types::Error::trap)?.memory.write(GuestPtr::new(out.cast_unsigned()), written)?;
+    Ok(())
+}
+
+/// An array in guest memory, and how many bytes the host is willing to handle in one call ("hostcall fuel"), to which the array is held too.
+fn array<T>(caller: &mut Caller<'_, Data>, start: i32, len: i32) -> Result<(GuestPtr<[T]>, usize), types::Error> {
+    let limit = caller.as_context_mut().hostcall_fuel();
+    let len = len.cast_unsigned();
+    if (len as usize).saturating_mul(size_of::<T>()) > limit {
+        return Err(Errno::Nomem.into());
+    }
+    Ok((GuestPtr::new((start.cast_unsigned(), len)), limit))
+}
+
+/// The number that a function returns to the guest, or the error that ends the call.
+fn or_errno(result: Result<(), types::Error>) -> Result<i32> {
+    match result {
+        Ok(()) => Ok(0),
+        Err(error) => Ok(number(error.downcast()?)),
     }
 }
 
@@ -250,7 +288,7 @@ fn path_link(
 ) -> Result<i32> {
     let memory = memory_of(&mut caller);
     let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
-    if wasi.rights.as_ref().is_some_and(|rights| !rights.permits_move(old_fd, new_fd)) {
+    if !wasi.descriptors.permits_move(old_fd, new_fd) {
         return Ok(number(Errno::Perm));
     }
     let link = abi::path_link(&mut wasi.context, &mut memory, old_fd, old_flags, old_path, old_len, new_fd, new_path, new_len);
@@ -268,7 +306,7 @@ fn path_rename(
 ) -> Result<i32> {
     let memory = memory_of(&mut caller);
     let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
-    if wasi.rights.as_ref().is_some_and(|rights| !rights.permits_move(old_fd, new_fd)) {
+    if !wasi.descriptors.permits_move(old_fd, new_fd) {
         return Ok(number(Errno::Perm));
     }
     let rename = abi::path_rename(&mut wasi.context, &mut memory, old_fd, old_path, old_len, new_fd, new_path, new_len);
@@ -296,23 +334,18 @@ fn path_open(
         let base = types::Rights::try_from(base)?;
         let inheriting = types::Rights::try_from(inheriting)?;
         let fdflags = types::Fdflags::try_from(fdflags)?;
-        if wasi.rights.as_ref().is_some_and(|rights| !rights.permits_open(fd, &open_request(oflags, base))) {
+        if !wasi.descriptors.permits_open(fd, &open_request(oflags, base)) {
             return Err(types::Error::from(Errno::Perm));
         }
         let path = GuestPtr::<str>::new((path.cast_unsigned(), len.cast_unsigned()));
         wasi.context.path_open(&mut memory, fd.into(), dirflags, path, oflags, base, inheriting, fdflags).await
     };
-    match wait::block_on(opening, &interrupts)? {
-        Ok(opened) => {
-            // Noted before the guest learns the number, and not read back from memory that other threads may write to.
-            if let Some(rights) = &mut wasi.rights {
-                rights.opened(fd, opened.into());
-            }
-            memory.write(GuestPtr::new(out.cast_unsigned()), u32::from(opened))?;
-            Ok(0)
-        }
-        Err(error) => Ok(number(error.downcast()?)),
-    }
+    let opened = wait::block_on(opening, &interrupts)?;
+    or_errno(opened.and_then(|opened| {
+        // Taken from the engine, not read back from memory that other threads may write to.
+        wasi.descriptors.opened(fd, opened.into());
+        Ok(memory.write(GuestPtr::new(out.cast_unsigned()), u32::from(opened))?)
+    }))
 }
 
 fn open_request(oflags: types::Oflags, base: types::Rights) -> Open {

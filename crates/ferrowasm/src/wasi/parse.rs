@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyMapping, PyString};
 
-use super::rights::{Access, Perms};
+use super::descriptors::{Access, Perms};
 use crate::errors::expected;
 
 /// A string that can be passed to C programs.

@@ -44,11 +44,8 @@ impl Sink {
                 captured.write(bytes);
                 *written += bytes.len();
             }
-            Sink::Callback(slot) => call(bytes, written, |py, chunk| slot.get(py)?.call1((chunk,)))?,
-            Sink::Writer(slot) => {
-                call(bytes, written, |py, chunk| slot.get(py)?.call_method1("write", (chunk,)))?;
-                gil::attached(|py| flush(&slot.get(py)?)).map_err(StreamError::Trap)?;
-            }
+            Sink::Callback(slot) => call(slot, None, bytes, written)?,
+            Sink::Writer(slot) => call(slot, Some("write"), bytes, written)?,
         }
         Ok(())
     }
@@ -91,16 +88,21 @@ fn is_regular(fd: BorrowedFd<'_>) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
 }
 
-/// Gives the bytes to Python code, again and again if it takes only part of them.
-fn call<'a>(
-    bytes: &[u8],
-    written: &mut usize,
-    take: impl for<'py> Fn(Python<'py>, Bound<'py, PyBytes>) -> PyResult<Bound<'py, PyAny>> + 'a,
-) -> StreamResult<()> {
+/// Gives the bytes to a Python callable, or to a method and then `flush()`; again and again if it takes only part of them.
+fn call(slot: &Slot, method: Option<&str>, bytes: &[u8], written: &mut usize) -> StreamResult<()> {
     let end = gil::attached(|py| {
+        let object = slot.get(py)?;
+        let take = match method {
+            Some(method) => object.getattr(method)?,
+            None => object.clone(),
+        };
         let mut rest = bytes;
         while !rest.is_empty() {
-            match taken(&take(py, PyBytes::new(py, rest))?, rest.len())? {
+            let value = take.call1((PyBytes::new(py, rest),))?;
+            if value.is_none() && method.is_some() && is_raw(&object)? {
+                return Ok(Err(failed(rustix::io::Errno::AGAIN)));
+            }
+            match taken(&value, rest.len())? {
                 Taken::Bytes(length) => {
                     *written += length;
                     rest = &rest[length..];
@@ -108,9 +110,17 @@ fn call<'a>(
                 Taken::Error(errno) => return Ok(Err(failed(errno))),
             }
         }
-        Ok(Ok(()))
+        match method {
+            Some(_) => flush(&object).map(Ok),
+            None => Ok(Ok(())),
+        }
     });
     end.map_err(StreamError::Trap)?
+}
+
+/// Whether `write` that returns `None` means that nothing can be written now, instead of all being written.
+fn is_raw(writer: &Bound<'_, PyAny>) -> PyResult<bool> {
+    writer.is_instance(&writer.py().import("io")?.getattr("RawIOBase")?)
 }
 
 /// What became of bytes that Python code was given.

@@ -1,7 +1,8 @@
-//! Permissions of preopened directories that are finer than the engine's.
+//! What the file descriptors of a guest are, as far as the engine does not tell.
 //!
-//! The engine knows read-only and read-write directories. Where files and directories differ, or may be written but not read, the functions in `p1` ask
-//! here first. What is opened below a preopened directory has the permissions of that directory.
+//! The standard streams are read and written by the functions in `p1` themselves. And the engine knows read-only and read-write directories only: where
+//! files and directories differ, or may be written but not read, the functions ask here first. What is opened below a preopened directory has
+//! the permissions of that directory.
 
 use std::collections::HashMap;
 
@@ -46,6 +47,7 @@ impl Perms {
 /// No permission at all, for the half of `Perms` that an operation has nothing to do with.
 const NONE: Access = Access(0);
 
+const ALL: Perms = Perms { dir: Access::READ_WRITE, file: Access::READ_WRITE };
 pub(crate) const LIST: Perms = Perms { dir: Access::READ, file: NONE };
 pub(crate) const CHANGE: Perms = Perms { dir: Access::WRITE, file: NONE };
 pub(crate) const READ: Perms = Perms { dir: NONE, file: Access::READ };
@@ -53,42 +55,59 @@ pub(crate) const WRITE: Perms = Perms { dir: NONE, file: Access::WRITE };
 /// To change the times of what a descriptor refers to, which may be a file or a directory.
 pub(crate) const TOUCH: Perms = Perms { dir: Access::WRITE, file: Access::WRITE };
 
-/// The number that WASI gives to the first preopened directory.
-const FIRST_PREOPEN: u32 = 3;
-
-/// What the descriptors of a guest permit. Those that are not listed are standard streams, or not open.
-pub(crate) struct Rights {
-    descriptors: HashMap<u32, Perms>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Descriptor {
+    Stdin,
+    Stdout,
+    Stderr,
+    /// A preopened directory, or what was opened below one, where the engine does not enforce the permissions by itself.
+    File(Perms),
 }
 
-impl Rights {
-    /// `None` if the engine enforces all of it by itself.
-    pub(crate) fn new(preopens: &[Perms]) -> Option<Rights> {
-        if preopens.iter().all(|perms| perms.is_uniform()) {
-            return None;
-        }
-        Some(Rights { descriptors: (FIRST_PREOPEN..).zip(preopens.iter().copied()).collect() })
+/// The file descriptors of a guest. Those that are not listed are for the engine alone.
+pub(crate) struct Descriptors {
+    known: HashMap<u32, Descriptor>,
+}
+
+impl Descriptors {
+    /// `preopens` are the permissions of the preopened directories, in their order.
+    pub(crate) fn new(preopens: impl IntoIterator<Item = Perms>) -> Descriptors {
+        let streams = [Descriptor::Stdin, Descriptor::Stdout, Descriptor::Stderr].into_iter();
+        let files = preopens.into_iter().map(Descriptor::File);
+        let numbered = (0..).zip(streams.chain(files));
+        Descriptors { known: numbered.filter(|(_, descriptor)| !descriptor.is_engines()).collect() }
     }
 
-    fn get(&self, fd: i32) -> Option<Perms> {
-        self.descriptors.get(&fd.cast_unsigned()).copied()
+    pub(crate) fn get(&self, fd: i32) -> Option<Descriptor> {
+        self.known.get(&fd.cast_unsigned()).copied()
+    }
+
+    fn perms(&self, fd: i32) -> Option<Perms> {
+        match self.get(fd) {
+            Some(Descriptor::File(perms)) => Some(perms),
+            _ => None,
+        }
     }
 
     pub(crate) fn permits(&self, fd: i32, needed: Perms) -> bool {
-        self.get(fd).is_none_or(|perms| perms.contains(needed))
+        self.perms(fd).is_none_or(|perms| perms.contains(needed))
     }
 
     /// Whether something may be moved or linked from one directory into another: not to where more may be done with it.
     pub(crate) fn permits_move(&self, from: i32, to: i32) -> bool {
-        match (self.get(from), self.get(to)) {
-            (Some(from), Some(to)) => from.contains(CHANGE) && to.contains(CHANGE) && from.contains(to),
-            // One is no directory: the engine reports that.
-            _ => true,
+        match (self.perms(from), self.perms(to)) {
+            (None, None) => true,
+            (from, to) => {
+                // What is not listed is read-only, which the engine enforces, or permits everything.
+                let from = from.unwrap_or(ALL);
+                let to = to.unwrap_or(ALL);
+                from.contains(CHANGE) && to.contains(CHANGE) && from.contains(to)
+            }
         }
     }
 
     pub(crate) fn permits_open(&self, dir: i32, open: &Open) -> bool {
-        let Some(perms) = self.get(dir) else { return true };
+        let Some(perms) = self.perms(dir) else { return true };
         let looked_up = perms.contains(LIST) || open.create;
         let changed = perms.contains(CHANGE) || !(open.create || open.truncate);
         // A descriptor that is opened for neither can be read from.
@@ -98,13 +117,13 @@ impl Rights {
     }
 
     pub(crate) fn opened(&mut self, dir: i32, fd: u32) {
-        if let Some(perms) = self.get(dir) {
-            self.descriptors.insert(fd, perms);
+        if let Some(perms) = self.perms(dir) {
+            self.known.insert(fd, Descriptor::File(perms));
         }
     }
 
     pub(crate) fn closed(&mut self, fd: i32) {
-        self.descriptors.remove(&fd.cast_unsigned());
+        self.known.remove(&fd.cast_unsigned());
     }
 
     /// `to` is closed and becomes what `from` was.
@@ -112,10 +131,17 @@ impl Rights {
         if from == to {
             return;
         }
-        match self.descriptors.remove(&from.cast_unsigned()) {
-            Some(perms) => self.descriptors.insert(to.cast_unsigned(), perms),
-            None => self.descriptors.remove(&to.cast_unsigned()),
+        match self.known.remove(&from.cast_unsigned()) {
+            Some(descriptor) => self.known.insert(to.cast_unsigned(), descriptor),
+            None => self.known.remove(&to.cast_unsigned()),
         };
+    }
+}
+
+impl Descriptor {
+    /// Whether the engine alone can see to it.
+    fn is_engines(self) -> bool {
+        matches!(self, Descriptor::File(perms) if perms.is_uniform())
     }
 }
 
