@@ -28,7 +28,7 @@ class Report:
 
     def add(self, script: Script, verdicts: Iterable[Verdict]) -> None:
         self.scripts.setdefault(script.suite, []).append(script.id)
-        tally = self.tallies.setdefault(script.suite, Counter())
+        tally = self.tallies.setdefault(script.suite, Tally())
         for verdict in verdicts:
             if verdict.is_assertion:
                 tally[verdict.status] += 1
@@ -41,7 +41,7 @@ class Report:
 
     def group(self, group: Group) -> Tally:
         """The assertions of all suites of a group together."""
-        return sum((self.tallies[suite] for suite in self._suites(group)), Counter())
+        return sum((self.tallies[suite] for suite in self._suites(group)), Tally())
 
     def lines(self) -> Iterator[str]:
         yield _row("suite", "scripts", "assertions", *(status.value for status in Status))

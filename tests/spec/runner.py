@@ -219,7 +219,8 @@ def _as_list(result: Any, count: int) -> list[Any] | None:
         return [] if result is None else None
     if count == 1:
         return [result]
-    return result if isinstance(result, list) and len(result) == count else None
+    results: list[Any] = result
+    return results if isinstance(result, list) and len(results) == count else None
 
 
 def _show(value: Any) -> str:
