@@ -49,7 +49,7 @@ class Package:
 
 _REFERENCE_CLASSES = {
     "ref.any": ("AnyRef",),
-    "ref.eq": ("EqRef", "I31Ref", "StructRef", "ArrayRef"),
+    "ref.eq": ("EqRef",),
     "ref.i31": ("I31Ref",),
     "ref.i31_shared": ("I31Ref",),
     "ref.struct": ("StructRef",),

@@ -162,3 +162,74 @@ fn expected(results: &[WastRet<'_>]) -> Result<Vec<Value>, Unsupported> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commands(contents: &str) -> Vec<Value> {
+        from_script(&TestFile { parent: "made".to_owned(), name: "up.wast".to_owned(), contents })
+    }
+
+    #[test]
+    fn what_has_no_encoding_is_listed_with_its_line_and_reason() {
+        let script = "(module)\n(thread $t (assert_return (invoke \"f\")))\n(wait $t)";
+        let reason = "a store belongs to one thread";
+        assert_eq!(
+            commands(script)[1..],
+            [
+                json!({ "type": "unsupported", "line": 2, "directive": "thread", "reason": reason }),
+                json!({ "type": "unsupported", "line": 3, "directive": "wait", "reason": reason }),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_script_that_does_not_parse_becomes_one_unsupported_command() {
+        let commands = commands("(module)\n(assert_nothing)");
+        assert_eq!(commands.len(), 1);
+        assert_eq!((&commands[0]["type"], &commands[0]["line"]), (&json!("unsupported"), &json!(2)));
+    }
+
+    #[test]
+    fn values_keep_their_bits_and_patterns_their_choices() {
+        let script = r#"(assert_return (invoke $m "f" (f32.const -nan:0x200000) (ref.host 3))
+            (either (f64.const nan:canonical) (v128.const i64x2 -1 2)) (ref.null extern) (ref.extern))"#;
+        assert_eq!(
+            commands(script),
+            [json!({
+                "type": "assert_return",
+                "line": 1,
+                "action": {
+                    "type": "invoke",
+                    "id": "m",
+                    "name": "f",
+                    "args": [{ "type": "f32", "bits": 0xffa0_0000_u32 }, { "type": "ref.host", "value": 3 }],
+                },
+                "expected": [
+                    {
+                        "type": "either",
+                        "values": [
+                            { "type": "f64", "nan": "canonical" },
+                            {
+                                "type": "v128",
+                                "shape": "i64x2",
+                                "lanes": [{ "type": "i64", "value": -1 }, { "type": "i64", "value": 2 }],
+                            },
+                        ],
+                    },
+                    { "type": "ref.null", "heap": "extern" },
+                    { "type": "ref.extern", "value": null },
+                ],
+            })]
+        );
+    }
+
+    #[test]
+    fn quoted_source_stays_source_and_binaries_are_bytes() {
+        let script = "(assert_malformed (module quote \"(func\") \"end\")\n(module binary \"\\00asm\\01\\00\\00\\00\")";
+        let commands = commands(script);
+        assert_eq!(commands[0]["module"], json!({ "text": BASE64.encode("(func ") }));
+        assert_eq!(commands[1]["module"], json!({ "binary": BASE64.encode(b"\0asm\x01\0\0\0") }));
+    }
+}
