@@ -106,15 +106,13 @@ def suite_folder() -> Path:
     """The folder of the JSON scripts, made on first use and remade whenever the tool or its dependencies change."""
     folder = _target_folder() / "spec-suite" / _fingerprint()
     if not folder.is_dir():
-        partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        # Renamed when complete, so that an interrupted run leaves nothing that looks like the suite.
+        partial = folder.with_suffix(".partial")
         partial.mkdir(parents=True)
-        try:
-            subprocess.run(
-                ["cargo", "run", "--quiet", "--release", "-p", "wast-json", "--", str(partial)], cwd=ROOT, check=True
-            )
-            partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        command = ["cargo", "run", "--quiet", "--locked", "--release", "-p", "wast-json", "--", str(partial)]
+        subprocess.run(command, cwd=ROOT, check=True)
+        partial.rename(folder)
     return folder
 
 
