@@ -13,6 +13,8 @@ mod global;
 mod host;
 mod instance;
 mod instance_pre;
+#[cfg(unix)]
+mod linear_memory;
 mod linker;
 mod managed;
 mod memory;
@@ -112,6 +114,8 @@ mod _native {
     use super::types::TagType;
     #[pymodule_export]
     use super::types::ValType;
+    #[pymodule_export]
+    use super::wasi::capture::Capture;
     #[pymodule_export]
     use super::wasi::config::WasiConfig;
 

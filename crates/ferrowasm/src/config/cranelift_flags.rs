@@ -51,8 +51,7 @@ pub(super) fn apply(config: &mut wasmtime::Config, flags: &Flags) {
             // features, which the engine tests against the host before it runs code
             // (`Engine::check_compatible_with_isa_flag`), and settings that the engine itself treats as having no
             // effect on the interface of the code (`Engine::check_compatible_with_shared_flag`). Unknown names and bad
-            // values are errors of
-            // `Engine::new`.
+            // values are errors of `Engine::new`.
             Some(value) => unsafe { config.cranelift_flag_set(flag, value) },
             // SAFETY: as above.
             None => unsafe { config.cranelift_flag_enable(flag) },

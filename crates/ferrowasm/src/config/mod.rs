@@ -25,12 +25,12 @@ const DEFAULT_MAX_WASM_STACK: usize = 512 << 10;
 /// The settings from which an `Engine` is made.
 ///
 /// Each switch is a property that can be read, assigned and deleted, which restores its default, and a keyword
-/// argument:
-/// `Config(consume_fuel=True)`. An engine copies the settings, so that the same `Config` can be changed and used again.
+/// argument: `Config(consume_fuel=True)`. An engine copies the settings, so that the same `Config` can be changed and
+/// used again.
 ///
 /// A value of the wrong type is a `TypeError`, a number out of range a `ValueError` (an `OverflowError` if no 64 bits
-/// hold it), an unknown name
-/// `WasmtimeError`. Settings that contradict each other are found when an `Engine` is made: `WasmtimeError`.
+/// hold it), an unknown name `WasmtimeError`. Settings that contradict each other are found when an `Engine` is made:
+/// `WasmtimeError`.
 #[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
 pub(crate) struct Config {
     settings: Managed<Mutex<Settings>>,
@@ -57,7 +57,20 @@ impl Settings {
             )));
         }
         cranelift_flags::apply(&mut draft.config, &self.flags);
+        #[cfg(unix)]
+        if self.manages_memories() {
+            draft.config.with_host_memory(std::sync::Arc::new(crate::linear_memory::Creator));
+        }
         draft.finish()
+    }
+
+    /// Whether memories may move and are small enough for that to happen in practice: then they are ours, which keeps views of them valid.
+    fn manages_memories(&self) -> bool {
+        let is = |name: &str, wanted: fn(&Value) -> bool| self.values.get(name).is_some_and(wanted);
+        cfg!(unix)
+            && is("memory_reservation", |value| matches!(value, Value::Number(bytes) if *bytes < 4 << 30))
+            && !is("memory_may_move", |value| matches!(value, Value::Bool(false)))
+            && !is("allocation_strategy", |value| matches!(value, Value::Text(name) if name == "pooling"))
     }
 
     fn get(&self, switch: &Switch) -> Value {
@@ -76,6 +89,11 @@ impl Config {
     pub(crate) fn build(&self, py: Python<'_>) -> PyResult<wasmtime::Config> {
         let settings = self.settings()?.clone();
         crate::gil::detached(py, || settings.build())
+    }
+
+    /// Whether the engine's memories are made by `linear_memory`, which sees to the views of them.
+    pub(crate) fn manages_memories(&self) -> Result<bool, Misuse> {
+        Ok(self.settings()?.manages_memories())
     }
 
     /// Locks the settings; they are plain data that no panic leaves half changed. Nothing that runs Python code happens

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use wasmtime::{ResourceLimiter, Result};
-use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime::{Error, ResourceLimiter, Result};
 
 use super::cell::Shared;
 use super::limits::StoreLimits;
 use crate::engine::EngineState;
+use crate::wasi::Wasi;
 
 pub(crate) struct Data {
     pub(crate) shared: Arc<Shared>,
     pub(crate) limits: StoreLimits,
-    /// WASI preview 1; `None` until `Store.set_wasi`.
-    pub(crate) wasi: Option<WasiP1Ctx>,
+    /// WASI; `None` until `Store.set_wasi`.
+    pub(crate) wasi: Option<Box<Wasi>>,
     /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None` without a deadline.
     pub(crate) epoch_deadline: Option<u64>,
     /// `Config.max_wasm_stack` of the engine, in bytes.
@@ -43,6 +43,15 @@ impl ResourceLimiter for Data {
             return Ok(false);
         }
         Ok(within(desired, self.limits.memory_size) && within(desired, maximum))
+    }
+
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+        #[cfg(unix)]
+        if error.is::<crate::linear_memory::ViewInUse>() {
+            self.shared.views.refuse();
+        }
+        let _ = error;
+        Ok(())
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {

@@ -51,8 +51,8 @@ impl fmt::Display for TableShape {
 /// `is_64=True` 64 bits.
 ///
 /// Raises `TypeError` unless `valtype` is a `ValType` and `limits` is `Limits` with int sizes, `ValueError` if
-/// `valtype` is no reference type,
-/// `OverflowError` if a size is negative or too large, and `WasmtimeError` if the maximum is less than the minimum.
+/// `valtype` is no reference type, `OverflowError` if a size is negative or too large, and `WasmtimeError` if the
+/// maximum is less than the minimum.
 #[pyclass(frozen, module = "ferrowasm")]
 pub(crate) struct TableType {
     value: Managed<TableShape>,

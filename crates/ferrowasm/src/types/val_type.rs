@@ -222,8 +222,8 @@ impl ValType {
     }
 
     /// A reference to the heap type `heap_type`, given by its name in the text format: `extern`, `func`, `any`, `eq`,
-    /// `i31`, `struct`, `array`,
-    /// `exn`, `cont`, `none`, `nofunc`, `noextern`, `noexn` or `nocont`. With `nullable=False` the type excludes null.
+    /// `i31`, `struct`, `array`, `exn`, `cont`, `none`, `nofunc`, `noextern`, `noexn` or `nocont`. With
+    /// `nullable=False` the type excludes null.
     ///
     /// Raises `ValueError` for any other name.
     #[staticmethod]
