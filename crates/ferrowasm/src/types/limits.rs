@@ -1,4 +1,4 @@
-//! `Limits`: the least and greatest size of a memory or table. The Python class is a dataclass; this is its checked form.
+//! `Limits`: the least and greatest size of a memory or table. The Python class is a dataclass; here it is checked.
 
 use std::fmt;
 
