@@ -171,6 +171,6 @@ def _describe_type(w: Package, value: object) -> str | None:
         case w.ExportType():
             return f"ExportType({value.name!r}, {describe(w, value.type)})"
         case w.Val():
-            return f"Val({describe(w, value.type)}, {describe(w, value.value)})"
+            return f"Val({describe(w, attempt(lambda: value.type))}, {describe(w, value.value)})"
         case _:
             return None
