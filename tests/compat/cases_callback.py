@@ -144,7 +144,7 @@ def something_that_cannot_be_called_is_a_type_error(w: Package) -> object:
 
 
 @case
-def making_a_func_of_what_cannot_be_called_is_refused(w: Package) -> object:
+def making_a_func_of_what_cannot_be_called_is_refused(w: Package) -> None:
     """`Func(store, ty, 5)`, not called"""
     w.Func(w.Store(), func_type(w), 5)
 
@@ -231,7 +231,6 @@ def a_store_works_after_an_exception(w: Package) -> object:
 
 @case
 def an_exception_caught_inside_another_callback_is_gone(w: Package) -> object:
-    """A callback that catches the exception of an inner callback, then the guest traps"""
     store = w.Store()
 
     def fail() -> None:
@@ -372,7 +371,9 @@ def an_expired_caller_is_no_store(w: Package) -> object:
 @case
 def a_direct_call_has_no_exports(w: Package) -> object:
     store = w.Store()
-    return w.Func(store, func_type(w, "", "externref"), lambda caller: [caller.get("memory")], access_caller=True)(store)
+    return w.Func(store, func_type(w, "", "externref"), lambda caller: [caller.get("memory")], access_caller=True)(
+        store
+    )
 
 
 @case

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from .harness import Package, attempt, case, register
 from .programs import ADD, engine_with, load, raised_by
@@ -69,6 +72,13 @@ PROPOSALS = {
           (i64.add128 (local.get 0) (local.get 1) (local.get 2) (local.get 3))))""",
 }
 
+#: `f(n)` calls itself `n` times, and returns `n`.
+RECURSES = """
+(module (func $f (export "f") (param i32) (result i32)
+  (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 0))
+    (else (i32.add (i32.const 1) (call $f (i32.sub (local.get 0) (i32.const 1))))))))
+"""
+
 #: What a proposal that is switched off takes with it: these have to be off too.
 DEPENDENTS = {
     "wasm_bulk_memory": ("wasm_reference_types", "wasm_function_references", "wasm_gc", "wasm_threads"),
@@ -85,26 +95,33 @@ def _register_switches() -> None:
     for switch, size in SIZES.items():
         register(f"{switch}_takes_an_int", _sets(switch, size))
         register(f"{switch}_refuses_other_types", _sets(switch, 1.5, "1", None))
-        register(f"{switch}_refuses_a_negative_number", _sets(switch, -1, summary=f"`config.{switch} = -1`"))
-        register(f"{switch}_refuses_more_than_64_bits", _sets(switch, 1 << 64, summary=f"`config.{switch} = 1 << 64`"))
+        register(f"{switch}_refuses_a_negative_number", _sets_one(switch, -1, "-1"))
+        register(f"{switch}_refuses_more_than_64_bits", _sets_one(switch, 1 << 64, "1 << 64"))
     for switch, wat in PROPOSALS.items():
         register(f"{switch}_decides_which_modules_are_valid", _decides(switch, wat))
 
 
-def _sets(switch: str, *values: object, summary: str | None = None):  # type: ignore[no-untyped-def]
-    def set_values(w: Package) -> object:
-        return [attempt(lambda value=value: setattr(w.Config(), switch, value)) for value in values]  # type: ignore[misc]
+def _sets(switch: str, *values: object) -> Callable[[Package], object]:
+    def set_each(w: Package) -> object:
+        return [attempt(partial(setattr, w.Config(), switch, value)) for value in values]
 
-    set_values.__doc__ = summary or f"`config.{switch} = …` with {', '.join(map(repr, values))}"
-    return set_values
+    return set_each
 
 
-def _decides(switch: str, wat: str):  # type: ignore[no-untyped-def]
+def _sets_one(switch: str, value: int, text: str) -> Callable[[Package], object]:
+    def set_it(w: Package) -> object:
+        return setattr(w.Config(), switch, value)  # type: ignore[func-returns-value]
+
+    set_it.__doc__ = f"`config.{switch} = {text}`"
+    return set_it
+
+
+def _decides(switch: str, wat: str) -> Callable[[Package], object]:
     def validate_with_and_without(w: Package) -> object:
         binary = w.wat2wasm(wat)
         off = {switch: False} | dict.fromkeys(DEPENDENTS.get(switch, ()), False)
         engines = (engine_with(w, **{switch: True}), engine_with(w, **off))
-        return [attempt(lambda engine=engine: w.Module.validate(engine, binary)) for engine in engines]  # type: ignore[misc]
+        return [attempt(partial(w.Module.validate, engine, binary)) for engine in engines]
 
     return validate_with_and_without
 
@@ -113,7 +130,7 @@ _register_switches()
 
 
 @case
-def a_bool_subclass_of_int_is_not_a_size(w: Package) -> object:
+def a_bool_subclass_of_int_is_not_a_size(w: Package) -> None:
     """`config.memory_guard_size = True`"""
     w.Config().memory_guard_size = True
 
@@ -125,75 +142,75 @@ def a_zero_stack_is_refused(w: Package) -> object:
 
 
 @case
-def epoch_interruption_takes_both_bools(w: Package) -> object:
+def epoch_interruption_takes_both_bools(w: Package) -> None:
     for value in (True, False):
         w.Config().epoch_interruption = value
 
 
 @case
-def epoch_interruption_refuses_a_str(w: Package) -> object:
+def epoch_interruption_refuses_a_str(w: Package) -> None:
     """`config.epoch_interruption = "yes"`"""
     w.Config().epoch_interruption = "yes"
 
 
 @case
-def strategy_takes_the_documented_names(w: Package) -> object:
+def strategy_takes_the_documented_names(w: Package) -> None:
     for value in ("auto", "cranelift"):
         w.Config().strategy = value
 
 
 @case
-def strategy_refuses_unknown_names(w: Package) -> object:
+def strategy_refuses_unknown_names(w: Package) -> None:
     w.Config().strategy = "magic"
 
 
 @case
-def strategy_refuses_other_types(w: Package) -> object:
+def strategy_refuses_other_types(w: Package) -> None:
     """`config.strategy = 5`"""
     w.Config().strategy = 5
 
 
 @case
-def opt_level_takes_the_documented_names(w: Package) -> object:
+def opt_level_takes_the_documented_names(w: Package) -> None:
     for value in ("none", "speed", "speed_and_size"):
         w.Config().cranelift_opt_level = value
 
 
 @case
-def opt_level_refuses_unknown_names(w: Package) -> object:
+def opt_level_refuses_unknown_names(w: Package) -> None:
     w.Config().cranelift_opt_level = "fastest"
 
 
 @case
-def opt_level_refuses_other_types(w: Package) -> object:
+def opt_level_refuses_other_types(w: Package) -> None:
     """`config.cranelift_opt_level = 2`"""
     w.Config().cranelift_opt_level = 2
 
 
 @case
-def profiler_takes_the_documented_names(w: Package) -> object:
+def profiler_takes_the_documented_names(w: Package) -> None:
     for value in ("none", "jitdump", "vtune", "perfmap"):
         w.Config().profiler = value
 
 
 @case
-def profiler_refuses_unknown_names(w: Package) -> object:
+def profiler_refuses_unknown_names(w: Package) -> None:
     w.Config().profiler = "gprof"
 
 
 @case
-def cache_true_loads_the_default_configuration(w: Package) -> object:
+def cache_true_loads_the_default_configuration(w: Package) -> None:
     w.Config().cache = True
 
 
 @case
-def cache_false_switches_it_off(w: Package) -> object:
+def cache_false_switches_it_off(w: Package) -> None:
     """`config.cache = False`"""
     w.Config().cache = False
 
 
 @case
-def cache_refuses_a_missing_file(w: Package, tmp: Path) -> object:
+def cache_refuses_a_missing_file(w: Package, tmp: Path) -> None:
     w.Config().cache = str(tmp / "missing.toml")
 
 
@@ -207,29 +224,29 @@ def cache_reads_the_given_file(w: Package, tmp: Path) -> object:
 
 
 @case
-def cache_refuses_a_malformed_file(w: Package, tmp: Path) -> object:
+def cache_refuses_a_malformed_file(w: Package, tmp: Path) -> None:
     file = tmp / "cache.toml"
     file.write_text("[cache\n")
     w.Config().cache = str(file)
 
 
 @case
-def cache_refuses_other_types(w: Package) -> object:
+def cache_refuses_other_types(w: Package) -> None:
     w.Config().cache = 5
 
 
 @case
-def target_takes_a_triple(w: Package) -> object:
+def target_takes_a_triple(w: Package) -> None:
     w.Config().target = "x86_64-unknown-linux-gnu"
 
 
 @case
-def target_refuses_nonsense(w: Package) -> object:
+def target_refuses_nonsense(w: Package) -> None:
     w.Config().target = "not-a-triple"
 
 
 @case
-def target_refuses_other_types(w: Package) -> object:
+def target_refuses_other_types(w: Package) -> None:
     w.Config().target = 64
 
 
@@ -264,17 +281,17 @@ def a_bad_value_of_a_flag_is_refused(w: Package) -> object:
 
 
 @case
-def a_flag_that_is_no_str_is_refused(w: Package) -> object:
+def a_flag_that_is_no_str_is_refused(w: Package) -> None:
     w.Config().cranelift_flag_enable(1)
 
 
 @case
-def a_flag_value_that_is_no_str_is_refused(w: Package) -> object:
+def a_flag_value_that_is_no_str_is_refused(w: Package) -> None:
     w.Config().cranelift_flag_set("opt_level", 2)
 
 
 @case
-def a_flag_key_that_is_no_str_is_refused(w: Package) -> object:
+def a_flag_key_that_is_no_str_is_refused(w: Package) -> None:
     w.Config().cranelift_flag_set(b"opt_level", "speed")
 
 
@@ -305,7 +322,7 @@ def a_config_serves_one_engine_after_another(w: Package) -> object:
 
 
 @case
-def an_unknown_attribute_is_refused(w: Package) -> object:
+def an_unknown_attribute_is_refused(w: Package) -> None:
     """`config.no_such_switch = True`"""
     w.Config().no_such_switch = True
 
@@ -337,21 +354,17 @@ def traps_work_without_signals(w: Package) -> object:
     store = w.Store(engine_with(w, signals_based_traps=False))
     wat = '(module (memory 1) (func (export "f") (result i32) (i32.load (i32.const 0x10000))))'
     exports = w.Instance(store, w.Module(store.engine, wat), []).exports(store)
-    error = raised_by(lambda: exports["f"](store))
-    return [error.__class__, error.trap_code]  # type: ignore[attr-defined]
+    error: Any = raised_by(lambda: exports["f"](store))
+    return [error.__class__, error.trap_code]
 
 
 @case
 def a_small_stack_overflows_sooner(w: Package) -> object:
-    wat = """
-        (module (func $f (export "f") (param i32) (result i32)
-          (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 0))
-            (else (i32.add (i32.const 1) (call $f (i32.sub (local.get 0) (i32.const 1))))))))"""
     results = []
     for size in (16 * 1024, 512 * 1024):
         store = w.Store(engine_with(w, max_wasm_stack=size))
-        f = w.Instance(store, w.Module(store.engine, wat), []).exports(store)["f"]
-        results.append(attempt(lambda f=f, store=store: f(store, 5000)))  # type: ignore[misc]
+        f = w.Instance(store, w.Module(store.engine, RECURSES), []).exports(store)["f"]
+        results.append(attempt(partial(f, store, 5000)))
     return results
 
 
@@ -360,8 +373,7 @@ def the_default_engine_validates_the_standard_proposals(w: Package) -> object:
     engine = w.Engine()
     verdicts = {}
     for switch, wat in PROPOSALS.items():
-        binary = w.wat2wasm(wat)
-        verdicts[switch] = attempt(lambda binary=binary: w.Module.validate(engine, binary))  # type: ignore[misc]
+        verdicts[switch] = attempt(partial(w.Module.validate, engine, w.wat2wasm(wat)))
     return verdicts
 
 
@@ -373,14 +385,14 @@ def a_closed_config_is_refused(w: Package) -> object:
 
 
 @case
-def setting_a_closed_config_is_refused(w: Package) -> object:
+def setting_a_closed_config_is_refused(w: Package) -> None:
     config = w.Config()
     config.close()
     config.consume_fuel = True
 
 
 @case
-def with_closes_it(w: Package) -> object:
+def with_closes_it(w: Package) -> None:
     with w.Config() as config:
         config.consume_fuel = True
     config.consume_fuel = False
@@ -388,9 +400,5 @@ def with_closes_it(w: Package) -> object:
 
 @case
 def the_default_stack_holds_a_thousand_frames(w: Package) -> object:
-    wat = """
-        (module (func $f (export "f") (param i32) (result i32)
-          (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 0))
-            (else (i32.add (i32.const 1) (call $f (i32.sub (local.get 0) (i32.const 1))))))))"""
-    store, exports = load(w, wat)
+    store, exports = load(w, RECURSES)
     return exports["f"](store, 1000)

@@ -59,11 +59,15 @@ def an_empty_message_is_empty(w: Package) -> object:
 
 @case
 def it_is_an_exception(w: Package) -> object:
-    return [issubclass(w.WasmtimeError, Exception), issubclass(w.ExitTrap, w.WasmtimeError), issubclass(w.Trap, w.WasmtimeError)]
+    return [
+        issubclass(w.WasmtimeError, Exception),
+        issubclass(w.ExitTrap, w.WasmtimeError),
+        issubclass(w.Trap, w.WasmtimeError),
+    ]
 
 
 @case
-def it_can_be_raised_and_caught(w: Package) -> object:
+def it_can_be_raised_and_caught(w: Package) -> None:
     raise w.WasmtimeError("x")
 
 
@@ -101,8 +105,7 @@ def exits_have_codes(w: Package) -> object:
 
 @case
 def exit_codes_that_are_too_large(w: Package) -> object:
-    error = _exit(w, 200)
-    return [type(error).__name__, error.code]
+    return type(_exit(w, 200)).__name__
 
 
 @case

@@ -182,7 +182,8 @@ def externref_takes_any_object(w: Package) -> object:
 @case
 def externref_takes_falsy_objects(w: Package) -> object:
     store, f = identity(w, "externref")
-    return [f(store, value) for value in (0, "", [], False)]
+    values: list[object] = [0, "", [], False]
+    return [f(store, value) for value in values]
 
 
 @case
@@ -199,8 +200,11 @@ def externref_null_is_none(w: Package) -> object:
 
 @case
 def funcref_comes_back_as_a_func(w: Package) -> object:
-    store, exports = load(w, '(module (func $g (export "g") (result i32) (i32.const 9))'
-                             ' (func (export "f") (param funcref) (result funcref) (local.get 0)))')
+    store, exports = load(
+        w,
+        '(module (func $g (export "g") (result i32) (i32.const 9))'
+        ' (func (export "f") (param funcref) (result funcref) (local.get 0)))',
+    )
     back = exports["f"](store, exports["g"])
     return [back, back(store)]
 
@@ -411,8 +415,10 @@ def state_lasts_between_calls(w: Package) -> object:
 
 @case
 def two_stores_are_independent(w: Package) -> object:
-    wat = '(module (global $n (mut i32) (i32.const 0)) (func (export "f") (param i32) (result i32)' \
-          ' (global.get $n) (global.set $n (local.get 0))))'
+    wat = (
+        '(module (global $n (mut i32) (i32.const 0)) (func (export "f") (param i32) (result i32)'
+        " (global.get $n) (global.set $n (local.get 0))))"
+    )
     results = []
     for value in (5, 6):
         store, exports = load(w, wat)

@@ -15,8 +15,16 @@ def _global(w: Package, type_name: str, value: object, mutable: bool = True) -> 
 
 @case
 def it_keeps_its_value(w: Package) -> object:
+    """The value of a global of each type, the last a null funcref"""
     results = []
-    for type_name, value in (("i32", -1), ("i64", 2**62), ("f32", 0.5), ("f64", 0.1), ("externref", "x"), ("funcref", None)):
+    for type_name, value in (
+        ("i32", -1),
+        ("i64", 2**62),
+        ("f32", 0.5),
+        ("f64", 0.1),
+        ("externref", "x"),
+        ("funcref", None),
+    ):
         store, item = _global(w, type_name, value)
         results.append(item.value(store=store))
     return results
@@ -41,13 +49,13 @@ def set_value_changes_it(w: Package) -> object:
 
 
 @case
-def an_immutable_one_is_refused(w: Package) -> object:
+def an_immutable_one_is_refused(w: Package) -> None:
     store, item = _global(w, "i32", 1, mutable=False)
     item.set_value(store, 2)
 
 
 @case(message=True)
-def an_immutable_one_is_explained(w: Package) -> object:
+def an_immutable_one_is_explained(w: Package) -> None:
     """The text of the error for setting an immutable global"""
     store, item = _global(w, "i32", 1, mutable=False)
     item.set_value(store, 2)
@@ -111,14 +119,18 @@ def funcref_comes_back_as_a_func(w: Package) -> object:
 
 @case
 def the_guest_sees_changes(w: Package) -> object:
-    store, exports = load(w, '(module (global (export "n") (mut i64) (i64.const 1)) (func (export "f") (result i64) (global.get 0)))')
+    store, exports = load(
+        w, '(module (global (export "n") (mut i64) (i64.const 1)) (func (export "f") (result i64) (global.get 0)))'
+    )
     exports["n"].set_value(store, 12)
     return exports["f"](store)
 
 
 @case
 def the_host_sees_changes(w: Package) -> object:
-    store, exports = load(w, '(module (global (export "n") (mut i32) (i32.const 1)) (func (export "f") (global.set 0 (i32.const 8))))')
+    store, exports = load(
+        w, '(module (global (export "n") (mut i32) (i32.const 1)) (func (export "f") (global.set 0 (i32.const 8))))'
+    )
     exports["f"](store)
     return exports["n"].value(store)
 
@@ -126,9 +138,9 @@ def the_host_sees_changes(w: Package) -> object:
 @case
 def it_links(w: Package) -> object:
     store, item = _global(w, "i32", 5, mutable=False)
-    return instantiate(w, store, '(module (import "" "g" (global i32)) (func (export "f") (result i32) (global.get 0)))', [item])["f"](
-        store
-    )
+    return instantiate(
+        w, store, '(module (import "" "g" (global i32)) (func (export "f") (result i32) (global.get 0)))', [item]
+    )["f"](store)
 
 
 @case

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .harness import Package, attempt, case
-from .programs import ADD, ONE_OF_EACH, host_func, instantiate, load
+from .programs import ADD, ONE_OF_EACH, host_func, instantiate, load, trap_code_of
 
 
 @case
@@ -88,7 +88,7 @@ def another_type_of_key_is_a_key_error(w: Package) -> object:
 
 
 @case
-def exports_cannot_be_assigned(w: Package) -> object:
+def exports_cannot_be_assigned(w: Package) -> None:
     _, exports = load(w, ONE_OF_EACH)
     exports["f"] = None
 
@@ -171,7 +171,9 @@ def an_import_of_the_wrong_kind_is_refused(w: Package) -> object:
 @case
 def an_import_of_the_wrong_type_is_refused(w: Package) -> object:
     store = w.Store()
-    return instantiate(w, store, '(module (import "" "f" (func (param i32))))', [host_func(w, store, "", "", lambda: None)])
+    return instantiate(
+        w, store, '(module (import "" "f" (func (param i32))))', [host_func(w, store, "", "", lambda: None)]
+    )
 
 
 @case
@@ -221,18 +223,12 @@ def exports_with_another_store_are_refused(w: Package) -> object:
 
 @case
 def a_trap_of_the_start_function_is_raised(w: Package) -> object:
-    try:
-        load(w, "(module (func $f unreachable) (start $f))")
-    except w.Trap as trap:
-        return trap.trap_code
+    return trap_code_of(lambda: load(w, "(module (func $f unreachable) (start $f))"))
 
 
 @case
 def a_data_segment_out_of_bounds_traps(w: Package) -> object:
-    try:
-        load(w, '(module (memory 1) (data (i32.const 65536) "x"))')
-    except w.Trap as trap:
-        return trap.trap_code
+    return trap_code_of(lambda: load(w, '(module (memory 1) (data (i32.const 65536) "x"))'))
 
 
 @case
@@ -245,7 +241,7 @@ def the_start_function_runs_once(w: Package) -> object:
 
 
 @case
-def an_exception_of_a_callback_leaves_the_start_function(w: Package) -> object:
+def an_exception_of_a_callback_leaves_the_start_function(w: Package) -> None:
     store = w.Store()
 
     def fail() -> None:

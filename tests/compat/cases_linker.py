@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from .harness import Package, attempt, case
-from .programs import ADD, ONE_OF_EACH, engine_with, func_type, host_func, instantiate, load
+from .programs import ADD, ONE_OF_EACH, engine_with, func_type, host_func, instantiate, load, trap_code_of
 
 NEEDS_F = '(module (import "host" "f" (func $f (result i32))) (func (export "g") (result i32) call $f))'
+
+STARTS_WITH_F = '(module (import "host" "f" (func $f)) (start $f))'
 
 
 def _linker(w: Package) -> tuple[Any, Any]:
@@ -19,6 +21,10 @@ def _defined(w: Package) -> tuple[Any, Any]:
     store, linker = _linker(w)
     linker.define_func("host", "f", func_type(w, "", "i32"), lambda: 42)
     return store, linker
+
+
+def _raise_lookup_error() -> None:
+    raise LookupError("from the callback")
 
 
 @case(covers=["Linker.engine"])
@@ -80,20 +86,20 @@ def a_defined_function_links(w: Package) -> object:
 
 
 @case
-def define_refuses_other_types(w: Package) -> object:
+def define_refuses_other_types(w: Package) -> None:
     store, linker = _linker(w)
     linker.define(store, "host", "f", lambda: None)
 
 
 @case
-def define_refuses_names_that_are_no_str(w: Package) -> object:
+def define_refuses_names_that_are_no_str(w: Package) -> None:
     """`linker.define(store, 1, "f", func)`"""
     store, linker = _linker(w)
     linker.define(store, 1, "f", host_func(w, store, "", "", lambda: None))
 
 
 @case
-def define_refuses_an_item_of_another_store(w: Package) -> object:
+def define_refuses_an_item_of_another_store(w: Package) -> None:
     """`linker.define(store, …, func)` where the function belongs to another store"""
     engine = w.Engine()
     store, other = w.Store(engine), w.Store(engine)
@@ -101,7 +107,7 @@ def define_refuses_an_item_of_another_store(w: Package) -> object:
 
 
 @case
-def defining_twice_is_refused(w: Package) -> object:
+def defining_twice_is_refused(w: Package) -> None:
     store, linker = _linker(w)
     item = host_func(w, store, "", "", lambda: None)
     linker.define(store, "host", "f", item)
@@ -109,7 +115,7 @@ def defining_twice_is_refused(w: Package) -> object:
 
 
 @case(message=True)
-def defining_twice_is_explained(w: Package) -> object:
+def defining_twice_is_explained(w: Package) -> None:
     """The text of the error for a name that is defined twice"""
     _, linker = _defined(w)
     linker.define_func("host", "f", func_type(w), lambda: None)
@@ -124,7 +130,7 @@ def shadowing_can_be_allowed(w: Package) -> object:
 
 
 @case
-def shadowing_can_be_forbidden_again(w: Package) -> object:
+def shadowing_can_be_forbidden_again(w: Package) -> None:
     _, linker = _defined(w)
     linker.allow_shadowing = True
     linker.allow_shadowing = False
@@ -168,7 +174,9 @@ def define_func_serves_several_stores(w: Package) -> object:
 def define_func_gives_the_caller_on_request(w: Package) -> object:
     store, linker = _linker(w)
     seen: list[str] = []
-    linker.define_func("host", "f", func_type(w, "i32"), lambda caller, x: seen.append(type(caller).__name__ + str(x)), True)
+    linker.define_func(
+        "host", "f", func_type(w, "i32"), lambda caller, x: seen.append(type(caller).__name__ + str(x)), True
+    )
     wat = '(module (import "host" "f" (func $f (param i32))) (func (export "g") (call $f (i32.const 3))))'
     linker.instantiate(store, w.Module(store.engine, wat)).exports(store)["g"](store)
     return seen
@@ -177,11 +185,7 @@ def define_func_gives_the_caller_on_request(w: Package) -> object:
 @case
 def an_exception_of_a_defined_function_comes_out(w: Package) -> object:
     store, linker = _linker(w)
-
-    def fail() -> int:
-        raise LookupError("from the callback")
-
-    linker.define_func("host", "f", func_type(w, "", "i32"), fail)
+    linker.define_func("host", "f", func_type(w, "", "i32"), _raise_lookup_error)
     return linker.instantiate(store, w.Module(store.engine, NEEDS_F)).exports(store)["g"](store)
 
 
@@ -194,13 +198,13 @@ def define_instance_defines_its_exports(w: Package) -> object:
 
 
 @case
-def define_instance_refuses_other_types(w: Package) -> object:
+def define_instance_refuses_other_types(w: Package) -> None:
     store, linker = _linker(w)
     linker.define_instance(store, "host", w.Module(store.engine, ADD))
 
 
 @case
-def define_instance_refuses_another_store(w: Package) -> object:
+def define_instance_refuses_another_store(w: Package) -> None:
     """`linker.define_instance(store, name, instance)` where the instance belongs to another store"""
     engine = w.Engine()
     store, other = w.Store(engine), w.Store(engine)
@@ -208,7 +212,7 @@ def define_instance_refuses_another_store(w: Package) -> object:
 
 
 @case
-def define_instance_twice_is_refused(w: Package) -> object:
+def define_instance_twice_is_refused(w: Package) -> None:
     store, linker = _linker(w)
     instance = w.Instance(store, w.Module(store.engine, ADD), [])
     linker.define_instance(store, "host", instance)
@@ -223,13 +227,13 @@ def define_module_instantiates_on_its_own(w: Package) -> object:
 
 
 @case
-def define_module_refuses_other_types(w: Package) -> object:
+def define_module_refuses_other_types(w: Package) -> None:
     store, linker = _linker(w)
     linker.define_module(store, "lib", ADD)
 
 
 @case
-def define_module_of_another_engine_is_refused(w: Package) -> object:
+def define_module_of_another_engine_is_refused(w: Package) -> None:
     """`linker.define_module(store, name, module)` where the module was compiled by another engine"""
     store, linker = _linker(w)
     linker.define_module(store, "lib", w.Module(w.Engine(), ADD))
@@ -243,7 +247,7 @@ def define_wasi_defines_the_imports(w: Package) -> object:
 
 
 @case
-def define_wasi_twice_is_refused(w: Package) -> object:
+def define_wasi_twice_is_refused(w: Package) -> None:
     _, linker = _linker(w)
     linker.define_wasi()
     linker.define_wasi()
@@ -257,28 +261,28 @@ def instantiate_gives_an_instance(w: Package) -> object:
 
 
 @case(message=True)
-def an_unknown_import_is_explained(w: Package) -> object:
+def an_unknown_import_is_explained(w: Package) -> None:
     """The text of the error for an import that the linker does not know"""
     store, linker = _linker(w)
     linker.instantiate(store, w.Module(store.engine, NEEDS_F))
 
 
 @case
-def an_import_of_another_type_is_refused(w: Package) -> object:
+def an_import_of_another_type_is_refused(w: Package) -> None:
     store, linker = _linker(w)
     linker.define_func("host", "f", func_type(w, "i32"), lambda x: None)
     linker.instantiate(store, w.Module(store.engine, NEEDS_F))
 
 
 @case
-def instantiate_needs_a_module(w: Package) -> object:
+def instantiate_needs_a_module(w: Package) -> None:
     """`linker.instantiate(store, None)`"""
     store, linker = _linker(w)
     linker.instantiate(store, None)
 
 
 @case
-def instantiate_needs_a_store(w: Package) -> object:
+def instantiate_needs_a_store(w: Package) -> None:
     """`linker.instantiate(None, module)`"""
     store, linker = _linker(w)
     linker.instantiate(None, w.Module(store.engine, ADD))
@@ -287,25 +291,45 @@ def instantiate_needs_a_store(w: Package) -> object:
 @case
 def a_trap_of_the_start_function_is_raised(w: Package) -> object:
     store, linker = _linker(w)
-    try:
-        linker.instantiate(store, w.Module(store.engine, "(module (func $f unreachable) (start $f))"))
-    except w.Trap as trap:
-        return trap.trap_code
+    return trap_code_of(
+        lambda: linker.instantiate(store, w.Module(store.engine, "(module (func $f unreachable) (start $f))"))
+    )
 
 
 @case
-def an_exception_of_a_callback_leaves_the_start_function(w: Package) -> object:
+def an_exception_of_a_callback_leaves_the_start_function(w: Package) -> None:
     store, linker = _linker(w)
-
-    def fail() -> int:
-        raise LookupError("from the callback")
-
-    linker.define_func("host", "f", func_type(w), fail)
-    linker.instantiate(store, w.Module(store.engine, '(module (import "host" "f" (func $f)) (start $f))'))
+    linker.define_func("host", "f", func_type(w), _raise_lookup_error)
+    linker.instantiate(store, w.Module(store.engine, STARTS_WITH_F))
 
 
 @case
-def a_store_of_another_engine_is_refused(w: Package) -> object:
+def an_exception_of_a_callback_leaves_instance_pre(w: Package) -> None:
+    store, linker = _linker(w)
+    linker.define_func("host", "f", func_type(w), _raise_lookup_error)
+    linker.instantiate_pre(w.Module(store.engine, STARTS_WITH_F)).instantiate(store)
+
+
+@case
+def an_exception_of_a_callback_leaves_define_module(w: Package) -> None:
+    """`linker.define_module` of a module whose start function calls a callback that raises `LookupError`"""
+    store, linker = _linker(w)
+    linker.define_func("host", "f", func_type(w), _raise_lookup_error)
+    linker.define_module(store, "lib", w.Module(store.engine, STARTS_WITH_F))
+
+
+@case
+def an_exception_does_not_appear_in_a_later_call(w: Package) -> object:
+    """A call that traps, after `define_module` has failed with the `LookupError` of a callback"""
+    store, linker = _linker(w)
+    linker.define_func("host", "f", func_type(w), _raise_lookup_error)
+    attempt(lambda: linker.define_module(store, "lib", w.Module(store.engine, STARTS_WITH_F)))
+    traps = instantiate(w, store, '(module (func (export "f") unreachable))')["f"]
+    return attempt(lambda: traps(store))
+
+
+@case
+def a_store_of_another_engine_is_refused(w: Package) -> None:
     """`linker.instantiate(store, module)` with the store of another engine"""
     linker = w.Linker(w.Engine())
     linker.instantiate(w.Store(), w.Module(linker.engine, "(module)"))
@@ -361,7 +385,7 @@ def unknown_imports_can_be_traps(w: Package) -> object:
 
 
 @case
-def unknown_imports_as_traps_need_a_module(w: Package) -> object:
+def unknown_imports_as_traps_need_a_module(w: Package) -> None:
     _linker(w)[1].define_unknown_imports_as_traps(None)
 
 
@@ -388,7 +412,7 @@ def unknown_memories_and_globals_get_defaults(w: Package) -> object:
 
 
 @case
-def unknown_imports_as_default_values_need_a_module(w: Package) -> object:
+def unknown_imports_as_default_values_need_a_module(w: Package) -> None:
     store, linker = _linker(w)
     linker.define_unknown_imports_as_default_values(store, None)
 
@@ -424,13 +448,13 @@ def instantiate_pre_knows_its_module(w: Package) -> object:
 
 
 @case
-def instantiate_pre_refuses_unknown_imports(w: Package) -> object:
+def instantiate_pre_refuses_unknown_imports(w: Package) -> None:
     store, linker = _linker(w)
     linker.instantiate_pre(w.Module(store.engine, NEEDS_F))
 
 
 @case
-def instantiate_pre_needs_a_module(w: Package) -> object:
+def instantiate_pre_needs_a_module(w: Package) -> None:
     _linker(w)[1].instantiate_pre(NEEDS_F)
 
 
@@ -445,10 +469,7 @@ def instantiate_pre_refuses_the_store_of_another_engine(w: Package) -> object:
 def instantiate_pre_raises_traps(w: Package) -> object:
     store, linker = _linker(w)
     pre = linker.instantiate_pre(w.Module(store.engine, "(module (func $f unreachable) (start $f))"))
-    try:
-        pre.instantiate(store)
-    except w.Trap as trap:
-        return trap.trap_code
+    return trap_code_of(lambda: pre.instantiate(store))
 
 
 @case
@@ -480,7 +501,7 @@ def a_closed_linker_is_refused(w: Package) -> object:
 
 
 @case
-def with_closes_it(w: Package) -> object:
+def with_closes_it(w: Package) -> None:
     with w.Linker(w.Engine()) as linker:
         linker.define_wasi()
     linker.define_wasi()

@@ -78,7 +78,13 @@ def page_size_is_64_kib(w: Package) -> object:
 def small_pages_are_bytes(w: Package) -> object:
     store = w.Store(engine_with(w, wasm_custom_page_sizes=True))
     memory = instantiate(w, store, '(module (memory (export "m") 5 9 (pagesize 1)))')["m"]
-    return [memory.page_size(store), memory.page_size_log2(store), memory.size(store), memory.data_len(store), memory.grow(store, 2)]
+    return [
+        memory.page_size(store),
+        memory.page_size_log2(store),
+        memory.size(store),
+        memory.data_len(store),
+        memory.grow(store, 2),
+    ]
 
 
 @case

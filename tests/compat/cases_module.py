@@ -231,13 +231,13 @@ def import_types_outlive_their_module(w: Package) -> object:
 
 
 @case
-def an_import_type_closes(w: Package) -> object:
+def an_import_type_closes(w: Package) -> None:
     with _module(w, IMPORTS).imports[0] as kept:
         kept.close()
 
 
 @case
-def an_export_type_closes(w: Package) -> object:
+def an_export_type_closes(w: Package) -> None:
     with _module(w).exports[0] as kept:
         kept.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .harness import Package, attempt, case
-from .programs import ADD, engine_with, instantiate, load
+from .programs import ADD, engine_with, instantiate, load, trap_code_of
 
 LOOP = '(module (func (export "f") (loop br 0)))'
 GROWER = '(module (memory (export "m") 1) (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))'
@@ -83,12 +83,12 @@ def the_largest_fuel_is_64_bits(w: Package) -> object:
 
 
 @case
-def fuel_without_the_switch_is_refused(w: Package) -> object:
+def fuel_without_the_switch_is_refused(w: Package) -> None:
     w.Store().set_fuel(1)
 
 
 @case(message=True)
-def reading_fuel_without_the_switch_is_refused(w: Package) -> object:
+def reading_fuel_without_the_switch_is_refused(w: Package) -> None:
     w.Store().get_fuel()
 
 
@@ -109,7 +109,7 @@ def fuel_of_more_than_64_bits_is_refused(w: Package) -> object:
 
 
 @case
-def fuel_that_is_a_float_is_refused(w: Package) -> object:
+def fuel_that_is_a_float_is_refused(w: Package) -> None:
     """`store.set_fuel(1.5)`"""
     _fuelled(w).set_fuel(1.5)
 
@@ -126,10 +126,7 @@ def a_run_consumes_the_same_fuel(w: Package) -> object:
 def running_out_of_fuel_traps(w: Package) -> object:
     store = _fuelled(w)
     store.set_fuel(1000)
-    try:
-        instantiate(w, store, LOOP)["f"](store)
-    except w.Trap as trap:
-        return trap.trap_code
+    return trap_code_of(lambda: instantiate(w, store, LOOP)["f"](store))
 
 
 @case
@@ -138,19 +135,13 @@ def the_epoch_deadline_traps(w: Package) -> object:
     f = instantiate(w, store, LOOP)["f"]
     store.set_epoch_deadline(1)
     store.engine.increment_epoch()
-    try:
-        f(store)
-    except w.Trap as trap:
-        return trap.trap_code
+    return trap_code_of(lambda: f(store))
 
 
 @case
 def the_epoch_deadline_starts_at_zero(w: Package) -> object:
     store = w.Store(engine_with(w, epoch_interruption=True))
-    try:
-        instantiate(w, store, LOOP)["f"](store)
-    except w.Trap as trap:
-        return trap.trap_code
+    return trap_code_of(lambda: instantiate(w, store, LOOP)["f"](store))
 
 
 @case
@@ -162,13 +153,13 @@ def the_epoch_deadline_is_not_reached_early(w: Package) -> object:
 
 
 @case
-def a_deadline_that_is_a_str_is_refused(w: Package) -> object:
+def a_deadline_that_is_a_str_is_refused(w: Package) -> None:
     """`store.set_epoch_deadline("1")`"""
     w.Store().set_epoch_deadline("1")
 
 
 @case
-def a_negative_deadline_is_refused(w: Package) -> object:
+def a_negative_deadline_is_refused(w: Package) -> None:
     """`store.set_epoch_deadline(-1)`"""
     w.Store().set_epoch_deadline(-1)
 
@@ -223,7 +214,7 @@ def a_memories_limit_holds(w: Package) -> object:
 def limits_are_positional_in_the_documented_order(w: Package) -> object:
     store = w.Store()
     store.set_limits(65536, 10, 1, 1, 1)
-    instantiate(w, store, '(module (memory 1) (table 10 funcref))')
+    instantiate(w, store, "(module (memory 1) (table 10 funcref))")
     return attempt(lambda: instantiate(w, store, "(module)"))
 
 
@@ -235,7 +226,7 @@ def negative_limits_mean_no_limit(w: Package) -> object:
 
 
 @case
-def a_limit_that_is_a_float_is_refused(w: Package) -> object:
+def a_limit_that_is_a_float_is_refused(w: Package) -> None:
     """`store.set_limits(memory_size=1.5)`"""
     w.Store().set_limits(memory_size=1.5)
 
@@ -254,7 +245,7 @@ def set_wasi_returns_none(w: Package) -> object:
 
 
 @case
-def set_wasi_refuses_other_types(w: Package) -> object:
+def set_wasi_refuses_other_types(w: Package) -> None:
     """`store.set_wasi({})`"""
     w.Store().set_wasi({})
 

@@ -8,7 +8,9 @@ from .harness import Package, attempt, case
 from .programs import host_func, instantiate, load
 
 
-def _table(w: Package, element: str = "funcref", size: int = 2, maximum: int | None = 4, init: object = None) -> tuple[Any, Any]:
+def _table(
+    w: Package, element: str = "funcref", size: int = 2, maximum: int | None = 4, init: object = None
+) -> tuple[Any, Any]:
     store = w.Store()
     return store, w.Table(store, w.TableType(getattr(w.ValType, element)(), w.Limits(size, maximum)), init)
 
@@ -39,12 +41,14 @@ def the_initial_value_fills_it(w: Package) -> object:
 
 @case
 def null_elements_are_none(w: Package) -> object:
+    """`table.get(store, 0)` of a null element"""
     store, table = _table(w)
     return table.get(store=store, idx=0)
 
 
 @case
 def set_changes_an_element(w: Package) -> object:
+    """`table.set(store, 1, func)`, then the elements 1 and 0, the latter null"""
     store, table = _table(w)
     result = table.set(store=store, idx=1, val=host_func(w, store, "", "i32", lambda: 4))
     return [result, table.get(store, 1)(store), table.get(store, 0)]
@@ -52,6 +56,7 @@ def set_changes_an_element(w: Package) -> object:
 
 @case
 def set_to_none_is_null(w: Package) -> object:
+    """`table.set(store, 0, None)`, then both elements"""
     store, table = _table(w, "externref", init="x")
     table.set(store, 0, None)
     return [table.get(store, 0), table.get(store, 1)]
@@ -67,6 +72,7 @@ def externref_keeps_identity(w: Package) -> object:
 
 @case
 def falsy_elements_come_back(w: Package) -> object:
+    """The elements `0`, `""`, `False` and `[]` of an externref table"""
     store, table = _table(w, "externref", 4)
     for index, value in enumerate((0, "", False, [])):
         table.set(store, index, value)
@@ -101,13 +107,13 @@ def get_at_a_float_is_refused(w: Package) -> object:
 
 
 @case
-def set_out_of_bounds_is_refused(w: Package) -> object:
+def set_out_of_bounds_is_refused(w: Package) -> None:
     store, table = _table(w)
     table.set(store, 2, None)
 
 
 @case
-def set_at_a_negative_index_is_refused(w: Package) -> object:
+def set_at_a_negative_index_is_refused(w: Package) -> None:
     """`table.set(store, -1, None)`"""
     store, table = _table(w)
     table.set(store, -1, None)
@@ -122,13 +128,13 @@ def set_at_an_index_of_more_than_64_bits_is_refused(w: Package) -> object:
 
 
 @case
-def set_to_the_wrong_type_is_refused(w: Package) -> object:
+def set_to_the_wrong_type_is_refused(w: Package) -> None:
     store, table = _table(w)
     table.set(store, 0, 5)
 
 
 @case
-def set_to_a_python_function_is_refused(w: Package) -> object:
+def set_to_a_python_function_is_refused(w: Package) -> None:
     store, table = _table(w)
     table.set(store, 0, lambda: None)
 
@@ -146,6 +152,7 @@ def a_val_is_accepted(w: Package) -> object:
 
 @case
 def growth_gives_the_previous_size(w: Package) -> object:
+    """`table.grow(store, 2, "new")`, then the size, a new element and an old one that is null"""
     store, table = _table(w, "externref")
     return [table.grow(store=store, amt=2, init="new"), table.size(store), table.get(store, 3), table.get(store, 0)]
 
@@ -157,13 +164,13 @@ def growth_by_zero_is_allowed(w: Package) -> object:
 
 
 @case
-def growth_beyond_the_maximum_is_refused(w: Package) -> object:
+def growth_beyond_the_maximum_is_refused(w: Package) -> None:
     store, table = _table(w)
     table.grow(store, 3, None)
 
 
 @case(message=True)
-def failed_growth_is_explained(w: Package) -> object:
+def failed_growth_is_explained(w: Package) -> None:
     """The text of the error for growth of a table beyond its maximum"""
     store, table = _table(w)
     table.grow(store, 3, None)
@@ -184,7 +191,7 @@ def growth_of_more_than_64_bits_is_refused(w: Package) -> object:
 
 
 @case
-def growth_with_the_wrong_type_is_refused(w: Package) -> object:
+def growth_with_the_wrong_type_is_refused(w: Package) -> None:
     store, table = _table(w)
     table.grow(store, 1, 5)
 
@@ -220,7 +227,9 @@ def the_host_calls_what_the_guest_set(w: Package) -> object:
 @case
 def it_links(w: Package) -> object:
     store, table = _table(w, "externref", init="x")
-    wat = '(module (import "" "t" (table 2 externref)) (func (export "f") (result externref) (table.get (i32.const 1))))'
+    wat = (
+        '(module (import "" "t" (table 2 externref)) (func (export "f") (result externref) (table.get (i32.const 1))))'
+    )
     return instantiate(w, store, wat, [table])["f"](store)
 
 

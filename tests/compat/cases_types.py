@@ -16,7 +16,10 @@ EXAMPLES: dict[str, tuple[Callable[[Package], Any], Callable[[Package], Any]]] =
     "ValType": (lambda w: w.ValType.i32(), lambda w: w.ValType.i64()),
     "FuncType": (lambda w: func_type(w, "i32", "i64"), lambda w: func_type(w, "i32", "i32")),
     "GlobalType": (lambda w: w.GlobalType(w.ValType.i32(), True), lambda w: w.GlobalType(w.ValType.i32(), False)),
-    "TableType": (lambda w: w.TableType(w.ValType.funcref(), w.Limits(1, 2)), lambda w: w.TableType(w.ValType.funcref(), w.Limits(1, 3))),
+    "TableType": (
+        lambda w: w.TableType(w.ValType.funcref(), w.Limits(1, 2)),
+        lambda w: w.TableType(w.ValType.funcref(), w.Limits(1, 3)),
+    ),
     "MemoryType": (lambda w: w.MemoryType(w.Limits(1, 2)), lambda w: w.MemoryType(w.Limits(1, 2), is_64=True)),
     "TagType": (lambda w: w.TagType(func_type(w, "i32")), lambda w: w.TagType(func_type(w, "i64"))),
     "Limits": (lambda w: w.Limits(1, 2), lambda w: w.Limits(1, None)),
@@ -33,7 +36,9 @@ def _register_common_cases() -> None:
             register(f"{name}_is_a_context_manager", _is_a_context_manager(make))
 
 
-def _compares(name: str, make: Callable[[Package], Any], make_other: Callable[[Package], Any]) -> Callable[[Package], object]:
+def _compares(
+    name: str, make: Callable[[Package], Any], make_other: Callable[[Package], Any]
+) -> Callable[[Package], object]:
     def compare(w: Package) -> object:
         return [make(w) == make(w), make(w) != make(w), make(w) == make_other(w), make(w) != make_other(w)]
 
@@ -43,9 +48,10 @@ def _compares(name: str, make: Callable[[Package], Any], make_other: Callable[[P
 
 def _hashes(name: str, make: Callable[[Package], Any]) -> Callable[[Package], object]:
     def hash_both(w: Package) -> object:
-        return hash(make(w)) == hash(make(w))
+        a, b = make(w), make(w)
+        return hash(a) == hash(b)
 
-    hash_both.__doc__ = f"`hash` of a `{name}`"
+    hash_both.__doc__ = f"Whether two equal `{name}` have the same `hash`"
     return hash_both
 
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from .harness import Package, attempt, case
 from .programs import host_func
 
 
-def _one_of_each(w: Package) -> list[object]:
+def _one_of_each(w: Package) -> list[Any]:
     return [w.Val.i32(-1), w.Val.i64(2), w.Val.f32(0.5), w.Val.f64(0.1), w.Val.externref("x"), w.Val.funcref(None)]
 
 
 @case
 def it_has_the_type_of_its_constructor(w: Package) -> object:
-    return [val.type for val in _one_of_each(w)]  # type: ignore[attr-defined]
+    return [val.type for val in _one_of_each(w)]
 
 
 @case
 def it_has_the_value(w: Package) -> object:
-    return [val.value for val in _one_of_each(w)]  # type: ignore[attr-defined]
+    return [val.value for val in _one_of_each(w)]
 
 
 @case
 def arguments_can_be_named(w: Package) -> object:
     Val = w.Val
-    return [Val.i32(val=1), Val.i64(val=2), Val.f32(val=3.0), Val.f64(val=4.0), Val.externref(extern=5), Val.funcref(f=None)]
+    return [
+        Val.i32(val=1),
+        Val.i64(val=2),
+        Val.f32(val=3.0),
+        Val.f64(val=4.0),
+        Val.externref(extern=5),
+        Val.funcref(f=None),
+    ]
 
 
 @case
@@ -50,22 +60,22 @@ def i64_refuses_more_than_64_bits(w: Package) -> object:
 
 @case
 def i32_refuses_other_types(w: Package) -> object:
-    return [attempt(lambda value=value: w.Val.i32(value)) for value in (1.0, "1", None)]  # type: ignore[misc]
+    return [attempt(partial(w.Val.i32, value)) for value in (1.0, "1", None)]
 
 
 @case
 def i64_refuses_other_types(w: Package) -> object:
-    return [attempt(lambda value=value: w.Val.i64(value)) for value in (1.0, "1", None)]  # type: ignore[misc]
+    return [attempt(partial(w.Val.i64, value)) for value in (1.0, "1", None)]
 
 
 @case
 def f32_refuses_other_types(w: Package) -> object:
-    return [attempt(lambda value=value: w.Val.f32(value)) for value in ("1", None)]  # type: ignore[misc]
+    return [attempt(partial(w.Val.f32, value)) for value in ("1", None)]
 
 
 @case
 def f64_refuses_other_types(w: Package) -> object:
-    return [attempt(lambda value=value: w.Val.f64(value)) for value in ("1", None)]  # type: ignore[misc]
+    return [attempt(partial(w.Val.f64, value)) for value in ("1", None)]
 
 
 @case
@@ -101,7 +111,7 @@ def funcref_refuses_a_python_function(w: Package) -> object:
 @case
 def as_gives_the_value_for_the_right_type(w: Package) -> object:
     i32, i64, f32, f64, externref, _ = _one_of_each(w)
-    return [i32.as_i32(), i64.as_i64(), f32.as_f32(), f64.as_f64(), externref.as_externref()]  # type: ignore[attr-defined]
+    return [i32.as_i32(), i64.as_i64(), f32.as_f32(), f64.as_f64(), externref.as_externref()]
 
 
 @case

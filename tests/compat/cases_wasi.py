@@ -119,13 +119,13 @@ def argv_may_be_a_tuple(w: Package) -> object:
 
 
 @case
-def argv_refuses_what_is_no_str(w: Package) -> object:
+def argv_refuses_what_is_no_str(w: Package) -> None:
     """`config.argv = [1]`"""
     _config(w, argv=[1])
 
 
 @case
-def argv_refuses_none(w: Package) -> object:
+def argv_refuses_none(w: Package) -> None:
     _config(w, argv=None)
 
 
@@ -170,13 +170,13 @@ def env_is_empty_by_default(w: Package) -> object:
 
 
 @case
-def env_refuses_what_is_no_pair(w: Package) -> object:
+def env_refuses_what_is_no_pair(w: Package) -> None:
     """`config.env = [("A",)]`"""
     _config(w, env=[("A",)])
 
 
 @case
-def env_refuses_values_that_are_no_str(w: Package) -> object:
+def env_refuses_values_that_are_no_str(w: Package) -> None:
     """`config.env = [("A", 1)]`"""
     _config(w, env=[("A", 1)])
 
@@ -198,20 +198,20 @@ def stdin_is_read_from_a_file(w: Package, tmp: Path) -> object:
 
 
 @case
-def stdin_may_be_a_path_or_bytes(w: Package, tmp: Path) -> object:
+def stdin_may_be_a_path_or_bytes(w: Package, tmp: Path) -> None:
     (tmp / "in").write_bytes(b"")
     for name in (tmp / "in", str(tmp / "in").encode()):
         _config(w, stdin_file=name)
 
 
 @case
-def a_missing_stdin_file_is_refused(w: Package, tmp: Path) -> object:
+def a_missing_stdin_file_is_refused(w: Package, tmp: Path) -> None:
     """`config.stdin_file = "missing"`"""
     _config(w, stdin_file=str(tmp / "missing"))
 
 
 @case
-def stdin_refuses_other_types(w: Package) -> object:
+def stdin_refuses_other_types(w: Package) -> None:
     """`config.stdin_file = 5`"""
     _config(w, stdin_file=5)
 
@@ -246,7 +246,7 @@ def stdout_may_be_a_path(w: Package, tmp: Path) -> object:
 
 
 @case
-def a_stdout_file_that_cannot_be_made_is_refused(w: Package, tmp: Path) -> object:
+def a_stdout_file_that_cannot_be_made_is_refused(w: Package, tmp: Path) -> None:
     """`config.stdout_file = "missing/out"`"""
     _config(w, stdout_file=str(tmp / "missing" / "out"))
 
@@ -267,7 +267,7 @@ def stderr_is_written_to_a_file(w: Package, tmp: Path) -> object:
 
 
 @case
-def a_stderr_file_that_cannot_be_made_is_refused(w: Package, tmp: Path) -> object:
+def a_stderr_file_that_cannot_be_made_is_refused(w: Package, tmp: Path) -> None:
     """`config.stderr_file = "missing/err"`"""
     _config(w, stderr_file=str(tmp / "missing" / "err"))
 
@@ -325,7 +325,7 @@ def an_exception_of_an_output_callback_comes_out(w: Package) -> object:
 
 
 @case
-def an_output_callback_must_be_callable(w: Package) -> object:
+def an_output_callback_must_be_callable(w: Package) -> None:
     """`config.stdout_custom = 5`"""
     _config(w, stdout_custom=5)
 
@@ -400,7 +400,7 @@ def the_documented_keywords_of_permissions(w: Package, tmp: Path) -> object:
 
 
 @case
-def a_missing_directory_is_refused(w: Package, tmp: Path) -> object:
+def a_missing_directory_is_refused(w: Package, tmp: Path) -> None:
     """`config.preopen_dir("missing", "/")`"""
     w.WasiConfig().preopen_dir(str(tmp / "missing"), "/")
 
@@ -431,7 +431,7 @@ def a_configuration_serves_one_store_after_another(w: Package) -> object:
 
 
 @case
-def a_closed_configuration_is_refused(w: Package) -> object:
+def a_closed_configuration_is_refused(w: Package) -> None:
     config = w.WasiConfig()
     config.close()
     w.Store().set_wasi(config)

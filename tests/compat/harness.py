@@ -93,7 +93,11 @@ class Outcome:
         """Whether a program written for `expected` cannot tell this outcome from it; a more specific exception is allowed."""
         if self.text == expected.text:
             return True
-        return bool(expected.catchable_as) and expected.catchable_as[0] in self.catchable_as and self.message == expected.message
+        return (
+            bool(expected.catchable_as)
+            and expected.catchable_as[0] in self.catchable_as
+            and self.message == expected.message
+        )
 
 
 def run_case(case: Case, package: Package, tmp: Path) -> Outcome:
@@ -134,7 +138,9 @@ def describe(w: Package, value: object) -> str:
         return repr(value)
     if isinstance(value, (list, tuple)) and kind in (list, tuple):
         inner = ", ".join(describe(w, item) for item in value)
-        return f"[{inner}]" if kind is list else f"({inner})"
+        if kind is list:
+            return f"[{inner}]"
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
     if isinstance(value, dict) and kind is dict:
         return "{" + ", ".join(f"{describe(w, k)}: {describe(w, v)}" for k, v in value.items()) + "}"
     if isinstance(value, enum.Enum):

@@ -42,7 +42,9 @@ def func_type(w: Package, params: str = "", results: str = "") -> Any:
     return w.FuncType(*([getattr(w.ValType, name)() for name in names.split()] for names in (params, results)))
 
 
-def host_func(w: Package, store: Any, params: str, results: str, function: Callable[..., object], **options: bool) -> Any:
+def host_func(
+    w: Package, store: Any, params: str, results: str, function: Callable[..., object], **options: bool
+) -> Any:
     """A function of the host in the store."""
     return w.Func(store, func_type(w, params, results), function, **options)
 
@@ -54,6 +56,12 @@ def raised_by(function: Callable[[], object]) -> BaseException:
     except BaseException as error:
         return error
     raise AssertionError(f"expected an exception, got {result!r}")
+
+
+def trap_code_of(function: Callable[[], object]) -> object:
+    """The code of the trap that the call raises."""
+    trap: Any = raised_by(function)
+    return trap.trap_code
 
 
 def engine_with(w: Package, **switches: object) -> Any:

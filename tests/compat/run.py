@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, NoReturn
 
 from .harness import Case, Outcome, Package, all_cases, run_case
 from .trace import Tracer
@@ -51,11 +52,10 @@ def run_isolated(case: Case, package: Package, traced: bool) -> Outcome:
         return Outcome(f"kills the process ({signal.Signals(os.WTERMSIG(status)).name})", stderr=last_words)
     if not answer:
         return Outcome(f"ends the process with exit code {os.waitstatus_to_exitcode(status)}", stderr=last_words)
-    return dataclasses.replace(outcome_from_json(answer), stderr=last_words)
+    return dataclasses.replace(outcome_from_fields(json.loads(answer)), stderr=last_words)
 
 
-def _run_in_child(case: Case, package: Package, traced: bool, tmp: Path, stderr: Path, writer: int) -> None:
-    """Never returns."""
+def _run_in_child(case: Case, package: Package, traced: bool, tmp: Path, stderr: Path, writer: int) -> NoReturn:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -70,13 +70,13 @@ def _run_in_child(case: Case, package: Package, traced: bool, tmp: Path, stderr:
         with tracer:
             outcome = run_case(case, package, tmp)
         outcome = dataclasses.replace(outcome, touched=tuple(sorted(tracer.touched)))
-    os.write(writer, outcome_to_json(outcome))
+    os.write(writer, json.dumps(dataclasses.asdict(outcome)).encode())
     os._exit(0)
 
 
 def _read_until(reader: int, deadline: float) -> bytes | None:
     """Everything up to the end of the pipe, or `None` if the deadline comes first."""
-    chunks = []
+    chunks: list[bytes] = []
     while True:
         ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
@@ -87,13 +87,10 @@ def _read_until(reader: int, deadline: float) -> bytes | None:
         chunks.append(chunk)
 
 
-def outcome_to_json(outcome: Outcome) -> bytes:
-    return json.dumps(dataclasses.asdict(outcome)).encode()
-
-
-def outcome_from_json(text: bytes | str) -> Outcome:
-    fields = json.loads(text)
-    return Outcome(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+def outcome_from_fields(fields: dict[str, Any]) -> Outcome:
+    """The outcome that `dataclasses.asdict` and JSON made these fields of."""
+    tuples = {name: tuple(fields[name]) for name in ("catchable_as", "touched")}
+    return Outcome(**{**fields, **tuples})
 
 
 def main(arguments: list[str]) -> int:
@@ -107,7 +104,7 @@ def main(arguments: list[str]) -> int:
             continue
         # Only wasmtime-py can be traced: it is written in Python.
         outcome = run_isolated(case, package, traced=package_name == "wasmtime")
-        print(json.dumps({"case": name, **dataclasses.asdict(outcome)}), flush=True)
+        print(json.dumps({"case": name, "outcome": dataclasses.asdict(outcome)}), flush=True)
     return 0
 
 

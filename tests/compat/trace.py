@@ -44,7 +44,9 @@ class Tracer:
     def __enter__(self) -> None:
         sys.setprofile(self._on_event)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         sys.setprofile(None)
 
     def _on_event(self, frame: FrameType, event: str, _argument: object) -> None:
@@ -56,7 +58,9 @@ class Tracer:
         # An inherited member runs the code of its base class: the object tells which class was meant.
         receiver = frame.f_locals.get("self", frame.f_locals.get("cls"))
         receiver_class = receiver if isinstance(receiver, type) else type(receiver)
-        self.touched.update(name for name in names if "." not in name or name.partition(".")[0] == receiver_class.__name__)
+        self.touched.update(
+            name for name in names if "." not in name or name.partition(".")[0] == receiver_class.__name__
+        )
 
 
 def _members_by_code(package: Package) -> dict[CodeType, list[str]]:
