@@ -7,6 +7,7 @@ returns) is an outcome like any other.
 from __future__ import annotations
 
 import dataclasses
+import faulthandler
 import importlib
 import json
 import os
@@ -26,7 +27,7 @@ from .trace import Tracer
 TIME_LIMIT = 60.0
 
 
-def run_isolated(case: Case, package: Package, traced: bool) -> Outcome:
+def run_isolated(case: Case, package: Package, traced: bool, time_limit: float = TIME_LIMIT) -> Outcome:
     """Runs a case in a forked child and returns its outcome, also if the child dies."""
     with tempfile.TemporaryDirectory(prefix="compat-") as directory:
         stderr = Path(directory, "stderr")
@@ -39,7 +40,7 @@ def run_isolated(case: Case, package: Package, traced: bool) -> Outcome:
             _run_in_child(case, package, traced, tmp, stderr, writer)
         os.close(writer)
         try:
-            answer = _read_until(reader, time.monotonic() + TIME_LIMIT)
+            answer = _read_until(reader, time.monotonic() + time_limit)
         finally:
             os.close(reader)
         if answer is None:
@@ -47,7 +48,7 @@ def run_isolated(case: Case, package: Package, traced: bool) -> Outcome:
         _, status = os.waitpid(pid, 0)
         last_words = stderr.read_text(errors="replace")[-2000:] if stderr.exists() else ""
     if answer is None:
-        return Outcome(f"does not return within {TIME_LIMIT:.0f} seconds", stderr=last_words)
+        return Outcome(f"does not return within {time_limit:g} seconds", stderr=last_words)
     if os.WIFSIGNALED(status):
         return Outcome(f"kills the process ({signal.Signals(os.WTERMSIG(status)).name})", stderr=last_words)
     if not answer:
@@ -56,6 +57,8 @@ def run_isolated(case: Case, package: Package, traced: bool) -> Outcome:
 
 
 def _run_in_child(case: Case, package: Package, traced: bool, tmp: Path, stderr: Path, writer: int) -> NoReturn:
+    # Neither core files nor tracebacks on the terminal of whoever runs the tests: a death is an outcome.
+    faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
