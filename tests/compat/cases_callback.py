@@ -99,13 +99,13 @@ def it_gets_funcs(w: Package) -> object:
     return host_func(w, store, "funcref", "i32", lambda f: f(store))(store, inner)
 
 
-@case(message=True)
+@case
 def a_result_that_was_not_declared_is_refused(w: Package) -> object:
     """A callback without results that returns 5"""
     return _call(w, "", "", lambda: 5)
 
 
-@case(message=True)
+@case
 def the_wrong_number_of_results_is_refused(w: Package) -> object:
     """A callback for `(result i32 i32)` that returns three values"""
     return _call(w, "", "i32 i32", lambda: [1, 2, 3])
