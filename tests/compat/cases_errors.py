@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from typing import Any
 
@@ -39,6 +40,12 @@ def its_arguments_are_the_message(w: Package) -> object:
 def an_engine_error_has_arguments(w: Package) -> object:
     """`len(error.args)` of an error of the engine"""
     return len(_error(w).args)
+
+
+@case(message=True)
+def its_text_has_no_native_backtrace(w: Package) -> object:
+    os.environ["RUST_BACKTRACE"] = "1"
+    return w.Module(w.Engine(), b"\0asm")
 
 
 @case

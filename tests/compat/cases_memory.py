@@ -276,7 +276,7 @@ def write_starting_far_beyond_the_end_is_refused(w: Package) -> object:
 
 
 @case
-def write_at_a_start_before_the_memory_clips(w: Package) -> object:
+def write_at_a_start_before_the_memory_is_refused(w: Package) -> object:
     """`memory.write(store, b"a", -(10**9))`, far before the first byte"""
     store, memory = _greeting(w)
     return [memory.write(store, b"a", -(10**9)), memory.read(store, 0, 3)]
@@ -391,6 +391,7 @@ def a_buffer_with_an_offset_and_no_size(w: Package) -> object:
 
 @case
 def a_buffer_of_negative_size_is_refused(w: Package) -> object:
+    """`memory.get_buffer_ptr(store, -1)`"""
     store, memory = _greeting(w)
     return memory.get_buffer_ptr(store, -1)
 

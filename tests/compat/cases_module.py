@@ -80,7 +80,7 @@ def nonsense_text_is_refused(w: Package) -> object:
 
 
 @case
-def an_empty_str_is_a_type_error(w: Package) -> object:
+def an_empty_str_is_refused(w: Package) -> object:
     """`Module(engine, "")`"""
     return _module(w, "")
 

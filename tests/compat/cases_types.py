@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .harness import Package, attempt, case, register
+from .harness import Package, case, register
 from .programs import func_type, load
 
 NUMBERS = ("i32", "i64", "f32", "f64")
@@ -353,11 +353,21 @@ def types_print_in_text_format(w: Package) -> object:
 
 
 @case
-def closed_types_are_refused(w: Package) -> object:
-    def closed(ty: Any) -> Any:
-        ty.close()
-        return ty
+def a_closed_table_type_is_refused(w: Package) -> object:
+    ty = EXAMPLES["TableType"][0](w)
+    ty.close()
+    return ty.limits
 
-    table = closed(EXAMPLES["TableType"][0](w))
-    memory = closed(EXAMPLES["MemoryType"][0](w))
-    return [attempt(lambda: table.limits), attempt(lambda: memory.is_64), attempt(lambda: memory.limits)]
+
+@case
+def a_closed_memory_type_is_refused(w: Package) -> object:
+    ty = EXAMPLES["MemoryType"][0](w)
+    ty.close()
+    return ty.is_64
+
+
+@case
+def a_closed_global_type_is_refused(w: Package) -> object:
+    ty = EXAMPLES["GlobalType"][0](w)
+    ty.close()
+    return ty.content

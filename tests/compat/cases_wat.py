@@ -23,7 +23,8 @@ def keyword_is_called_wat(w: Package) -> object:
 
 
 @case
-def a_binary_is_no_text(w: Package) -> object:
+def a_binary_stays_as_it_is(w: Package) -> object:
+    """`wat2wasm` of a module in the binary format"""
     return w.wat2wasm(EMPTY)
 
 

@@ -64,6 +64,8 @@ def _run_in_child(case: Case, package: Package, traced: bool, tmp: Path, stderr:
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT), 2)
+    # Whether errors carry native backtraces is the subject of one case, and must not depend on who runs the others.
+    os.environ.pop("RUST_BACKTRACE", None)
     # The default configuration of the compilation cache lives under the home directory.
     os.environ.update(HOME=str(tmp), XDG_CACHE_HOME=str(tmp), XDG_CONFIG_HOME=str(tmp))
     tracer = Tracer(package) if traced else None
