@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .harness import Package, attempt, case
+from .harness import Package, case
 from .programs import host_func, instantiate, load
 
 

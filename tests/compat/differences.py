@@ -148,10 +148,7 @@ GROUPS = (
             "linker.define_refuses_names_that_are_no_str": Difference("raises AttributeError", "raises TypeError"),
             "linker.instantiate_needs_a_module": Difference("raises AttributeError", "raises TypeError"),
             "linker.instantiate_needs_a_store": Difference("raises AttributeError", "raises TypeError"),
-            "callback.a_key_that_is_no_str_is_refused": Difference(
-                "returns 'raises AttributeError'",
-                "returns 'raises TypeError'",
-            ),
+            "callback.a_key_that_is_no_str_is_refused": Difference("raises AttributeError", "raises TypeError"),
             "callback.making_a_func_of_what_cannot_be_called_is_refused": Difference(
                 "returns None",
                 "raises TypeError",
@@ -234,7 +231,7 @@ GROUPS = (
             "wasi.the_old_keyword_of_the_third_argument": Difference("returns True", "raises TypeError"),
             "store.store_data_with_a_caller": Difference("raises AttributeError", "returns ['data']"),
             "config.cache_false_switches_it_off": Difference("raises WasmtimeError", "returns None"),
-            "callback.a_caller_makes_no_funcs": Difference("returns 'raises TypeError'", "returns <Func>"),
+            "callback.a_caller_makes_no_funcs": Difference("raises TypeError", "returns <Func>"),
             "types.limits_need_both": Difference("raises TypeError", "returns Limits(1, None)"),
             "package.every_documented_name_is_there": Difference("returns ['DirPerms', 'FilePerms']", "returns []"),
             "package.a_star_import_gives_the_documented_names": Difference(
@@ -355,10 +352,7 @@ GROUPS = (
                 "raises WasmtimeError",
                 "raises LookupError",
             ),
-            "linker.an_exception_does_not_appear_in_a_later_call": Difference(
-                "returns 'raises LookupError'",
-                "returns 'raises Trap'",
-            ),
+            "linker.an_exception_does_not_appear_in_a_later_call": Difference("raises LookupError", "raises Trap"),
             "callback.stop_iteration_comes_out": Difference("raises RuntimeError", "raises StopIteration"),
             "wasi.an_exception_of_an_output_callback_comes_out": Difference("returns 29", "raises LookupError"),
             "trap.arguments_of_an_engine_trap": Difference("returns 0", "returns 1"),
