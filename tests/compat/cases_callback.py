@@ -336,7 +336,7 @@ def a_caller_is_a_store_for_new_objects(w: Package) -> object:
 
 
 @case
-def a_caller_makes_no_funcs(w: Package) -> object:
+def a_caller_makes_funcs(w: Package) -> object:
     """`Func(caller, ty, function)` inside a callback"""
     return _called_by_guest(w, lambda caller: w.Func(caller, func_type(w), lambda: None))
 

@@ -154,6 +154,14 @@ def describe(w: Package, value: object) -> str:
     return _describe_type(w, value) or f"<{kind.__name__}>"
 
 
+def _type_of_val(w: Package, value: Any) -> str:
+    # wasmtime-py's values that come from the engine have a type that cannot be asked for.
+    try:
+        return describe(w, value.type)
+    except AttributeError:
+        return "unknown type"
+
+
 def _describe_type(w: Package, value: object) -> str | None:
     """The structure of the package's type objects: their `repr` is compared by cases of its own."""
     match value:
@@ -177,6 +185,6 @@ def _describe_type(w: Package, value: object) -> str | None:
         case w.ExportType():
             return f"ExportType({value.name!r}, {describe(w, value.type)})"
         case w.Val():
-            return f"Val({describe(w, attempt(lambda: value.type))}, {describe(w, value.value)})"
+            return f"Val({_type_of_val(w, value)}, {describe(w, value.value)})"
         case _:
             return None
