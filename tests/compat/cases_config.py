@@ -130,8 +130,7 @@ _register_switches()
 
 
 @case
-def a_bool_subclass_of_int_is_not_a_size(w: Package) -> None:
-    """`config.memory_guard_size = True`"""
+def a_bool_is_a_size(w: Package) -> None:
     w.Config().memory_guard_size = True
 
 
@@ -204,8 +203,7 @@ def cache_true_loads_the_default_configuration(w: Package) -> None:
 
 
 @case
-def cache_false_switches_it_off(w: Package) -> None:
-    """`config.cache = False`"""
+def cache_false_is_refused(w: Package) -> None:
     w.Config().cache = False
 
 

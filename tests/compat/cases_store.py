@@ -313,16 +313,6 @@ def a_closed_store_takes_no_instances(w: Package) -> object:
     return w.Instance(store, module, [])
 
 
-@case
-def store_data_with_a_caller(w: Package) -> object:
-    """`caller.data()` inside a callback"""
-    store = w.Store(None, "data")
-    seen = []
-    f = w.Func(store, w.FuncType([], []), lambda caller: seen.append(caller.data()), access_caller=True)
-    f(store)
-    return seen
-
-
 @case(covers=["StoreContext"])
 def a_context_is_not_made_by_hand(w: Package) -> object:
     return w.StoreContext()

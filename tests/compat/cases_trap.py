@@ -80,7 +80,7 @@ def a_trap_is_an_exception(w: Package) -> object:
 
 @case
 def the_message_shows_the_backtrace(w: Package) -> object:
-    return _trap(w).message
+    return _trap(w).message.splitlines()
 
 
 @case

@@ -35,7 +35,7 @@ GROUPS = (
         "Nothing kills the process",
         "Misuse that makes the engine panic takes the whole process down in wasmtime-py. Here each is an exception that says what was wrong.",
         {
-            "config.a_zero_stack_is_refused": Difference("kills the process (SIGABRT)", "raises WasmtimeError"),
+            "config.a_zero_stack_is_refused": Difference("kills the process (SIGABRT)", "raises ValueError"),
             "config.an_unknown_flag_is_refused": Difference("kills the process (SIGABRT)", "raises WasmtimeError"),
             "config.a_bad_value_of_a_flag_is_refused": Difference(
                 "kills the process (SIGABRT)",
@@ -179,7 +179,6 @@ GROUPS = (
             "config.epoch_interruption_refuses_a_str": Difference("returns None", "raises TypeError"),
             "config.strategy_refuses_other_types": Difference("raises WasmtimeError", "raises TypeError"),
             "config.opt_level_refuses_other_types": Difference("raises WasmtimeError", "raises TypeError"),
-            "config.a_bool_subclass_of_int_is_not_a_size": Difference("returns None", "raises TypeError"),
             "module.an_import_type_is_not_made_by_hand": Difference("returns 'ImportType'", "raises TypeError"),
             "module.an_export_type_is_not_made_by_hand": Difference("returns 'ExportType'", "raises TypeError"),
             "linker.instance_pre_is_not_made_by_hand": Difference("returns 'InstancePre'", "raises TypeError"),
@@ -211,7 +210,6 @@ GROUPS = (
             "instance.an_index_gives_the_export_at_that_place": Difference("raises KeyError", "returns <Func>"),
             "wasi.env_may_be_a_dict": Difference("returns ['A=1']", "returns ['A1=x']"),
             "wasi.a_path_object_names_a_directory": Difference("raises AttributeError", "returns None"),
-            "config.cache_false_switches_it_off": Difference("raises WasmtimeError", "returns None"),
             "types.limits_need_both": Difference("raises TypeError", "returns Limits(1, None)"),
             "package.signature_of_Limits": Difference("returns 'min, max'", "returns 'min, max=None'"),
             "wat.a_binary_stays_as_it_is": Difference(
@@ -235,10 +233,9 @@ GROUPS = (
             "func.v128_takes_sixteen_bytes": Difference("kills the process (SIGABRT)", "returns 117835012"),
             "types.v128_prints_as_in_the_text_format": Difference("kills the process (SIGABRT)", "returns 'v128'"),
             "func.anyref_passes_through": Difference("raises WasmtimeError", "returns 'I31Ref'"),
-            "shared_memory.it_can_be_imported": Difference("raises TypeError", "returns [5, 10]"),
+            "shared_memory.it_can_be_imported": Difference("raises TypeError", "returns [5, 15]"),
             "shared_memory.its_size_is_in_pages": Difference("raises ArgumentError", "returns 2"),
             "callback.a_caller_makes_funcs": Difference("raises TypeError", "returns <Func>"),
-            "store.store_data_with_a_caller": Difference("raises AttributeError", "returns ['data']"),
             "wasi.permissions_have_enums": Difference(
                 "raises AttributeError",
                 "returns [['READ_ONLY', 'WRITE_ONLY', 'READ_WRITE'], ['READ_ONLY', 'WRITE_ONLY', 'READ_WRITE']]",

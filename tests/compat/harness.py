@@ -118,7 +118,8 @@ def _raised(error: BaseException, with_message: bool) -> Outcome:
     bases = tuple(base.__name__ for base in type(error).__mro__ if base not in too_general)
     # A plain `Exception` is only matched by a plain `Exception`.
     catchable_as = bases or (type(error).__name__,)
-    message = str(error) if with_message else None
+    # The engine's texts have several lines; whether the last one ends with a newline is nobody's concern.
+    message = str(error).rstrip() if with_message else None
     text = f"raises {type(error).__name__}"
     return Outcome(text if message is None else f"{text}: {message}", catchable_as, message)
 
