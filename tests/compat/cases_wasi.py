@@ -325,8 +325,7 @@ def an_exception_of_an_output_callback_comes_out(w: Package) -> object:
 
 
 @case
-def an_output_callback_must_be_callable(w: Package) -> None:
-    """`config.stdout_custom = 5`"""
+def an_output_callback_is_only_called_when_there_is_output(w: Package) -> None:
     _config(w, stdout_custom=5)
 
 
