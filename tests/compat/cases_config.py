@@ -63,7 +63,8 @@ PROPOSALS = {
     "wasm_multi_memory": "(module (memory 1) (memory 1))",
     "wasm_multi_value": "(module (func (result i32 i32) i32.const 1 i32.const 2))",
     "wasm_reference_types": "(module (func (result externref) (ref.null extern)))",
-    "wasm_relaxed_simd": "(module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))",
+    "wasm_relaxed_simd": """
+        (module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))""",
     "wasm_simd": "(module (func (result v128) (v128.const i64x2 0 0)))",
     "wasm_tail_call": "(module (func $f (return_call $f)))",
     "wasm_threads": "(module (memory 1 1 shared))",

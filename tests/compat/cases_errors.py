@@ -112,12 +112,13 @@ def exits_have_codes(w: Package) -> object:
 
 @case
 def exit_codes_that_are_too_large(w: Package) -> object:
+    """The class of what `proc_exit(200)` raises, a code that WASI does not allow"""
     return type(_exit(w, 200)).__name__
 
 
 @case
 def the_text_of_an_exit(w: Package) -> object:
-    """The text of an `ExitTrap`"""
+    """The first line of the text of an `ExitTrap`"""
     return str(_exit(w, 3)).splitlines()[0]
 
 

@@ -138,7 +138,8 @@ def imports_of_every_kind_link(w: Package) -> object:
     store, exports = load(w, ONE_OF_EACH)
     wat = """
         (module
-          (import "" "f" (func)) (import "" "m" (memory 1)) (import "" "g" (global i32)) (import "" "t" (table 2 funcref))
+          (import "" "f" (func)) (import "" "m" (memory 1))
+          (import "" "g" (global i32)) (import "" "t" (table 2 funcref))
           (export "f2" (func 0)) (func (export "g") (result i32) (global.get 0)))"""
     again = instantiate(w, store, wat, exports.by_index)
     return [again["g"](store), again["f2"](store)]

@@ -404,7 +404,9 @@ def unknown_imports_can_be_default_values(w: Package) -> object:
 @case
 def unknown_memories_and_globals_get_defaults(w: Package) -> object:
     store, linker = _linker(w)
-    wat = '(module (import "a" "m" (memory 2)) (import "a" "g" (global i32)) (export "m" (memory 0)) (export "g" (global 0)))'
+    wat = """
+        (module (import "a" "m" (memory 2)) (import "a" "g" (global i32))
+          (export "m" (memory 0)) (export "g" (global 0)))"""
     module = w.Module(store.engine, wat)
     linker.define_unknown_imports_as_default_values(store, module)
     exports = linker.instantiate(store, module).exports(store)

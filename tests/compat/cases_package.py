@@ -22,7 +22,7 @@ def _register_signatures() -> None:
         if "init" in description:
             register(f"signature_of_{class_name}", _signature(class_name))
         for member, details in description["members"].items():
-            # The interpreter gives special methods of native classes names of its own (`key`, `*args`); nobody calls them by name.
+            # Special methods of native classes have the interpreter's names for parameters; nobody uses those names.
             if "params" in details and not member.startswith("__"):
                 register(f"signature_of_{class_name}.{member}", _signature(class_name, member))
 

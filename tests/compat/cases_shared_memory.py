@@ -104,7 +104,8 @@ def it_can_be_imported(w: Package) -> object:
     memory = w.SharedMemory(engine, w.MemoryType(w.Limits(1, 2), shared=True))
     wat = """
         (module (import "" "m" (memory 1 2 shared))
-          (func (export "f") (result i32) (i32.atomic.rmw.add (i32.const 0) (i32.const 5)) (i32.load (i32.const 0)) i32.add))"""
+          (func (export "f") (result i32)
+            (i32.atomic.rmw.add (i32.const 0) (i32.const 5)) (i32.load (i32.const 0)) i32.add))"""
     results = []
     for _ in range(2):
         store = w.Store(engine)

@@ -10,7 +10,7 @@ from typing import Any
 from .harness import Package, case
 from .programs import raised_by
 
-#: Exports `run(fd)`, which copies standard input to the file descriptor, and `say(fd)`, which writes a greeting.
+#: Exports `copy(fd)`, which copies standard input to the file descriptor, and `say(fd)`, which writes a greeting.
 STREAMS = """
 (module
   (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
@@ -27,7 +27,7 @@ STREAMS = """
     (call $write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 12))))
 """
 
-#: Exports `load(getter)`: 0 for arguments, 1 for the environment; leaves the count at 0, the size at 4, the strings at 1024.
+#: Exports `args()` and `env()`, which leave the number of strings at 0, their size at 4 and the strings at 65536.
 STRINGS = """
 (module
   (import "wasi_snapshot_preview1" "args_sizes_get" (func $args_sizes (param i32 i32) (result i32)))
@@ -41,8 +41,9 @@ STRINGS = """
     (drop (call $env_sizes (i32.const 0) (i32.const 4))) (drop (call $env (i32.const 8) (i32.const 65536)))))
 """
 
-#: Exports `open(oflags, rights)`: opens "file" in the first preopened directory; `write()` writes to what was opened last;
-#: `mkdir()` and `unlink()` work in that directory.
+#: Exports `open(oflags, rights)`: opens "file" in the first preopened directory; `write()` writes to what was opened
+#: last and `read()` reads from it; `name(length)` leaves the directory's name at 1024; `mkdir()` and
+#: `unlink()` work in that directory.
 FILES = """
 (module
   (import "wasi_snapshot_preview1" "path_open"

@@ -90,7 +90,7 @@ class Outcome:
     stderr: str = ""
 
     def satisfies(self, expected: Outcome) -> bool:
-        """Whether a program written for `expected` cannot tell this outcome from it; a more specific exception is allowed."""
+        """Whether a program written for `expected` gets what it expects; a more specific exception is allowed."""
         if self.text == expected.text:
             return True
         return (
@@ -133,7 +133,7 @@ def attempt(function: Callable[[], object]) -> object:
 
 
 def describe(w: Package, value: object) -> str:
-    """A value as text that is the same for both packages exactly if the values are equal and of the same Python type."""
+    """A value as text: the same for both packages exactly if the values are equal and of the same Python type."""
     kind = type(value)
     if value is None or kind in _PLAIN:
         return repr(value)

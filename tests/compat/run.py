@@ -1,7 +1,7 @@
 """`python -m tests.compat.run PACKAGE [CASE…]` runs the cases on one package and prints a JSON line for each.
 
-Every case runs in a forked child of its own: what one leaves behind cannot reach another, and one that takes its process down (or never
-returns) is an outcome like any other.
+Every case runs in a forked child of its own: what one leaves behind cannot reach another, and a process that dies or
+never returns is an outcome like any other.
 """
 
 from __future__ import annotations

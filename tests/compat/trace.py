@@ -1,6 +1,7 @@
 """Which members of the API a case really ran, seen by the interpreter's profiler.
 
-wasmtime-py is written in Python, so each method and property is a code object; the profiler reports every one that is entered.
+wasmtime-py is written in Python, so each method and property is a code object; the profiler reports every one that is
+entered.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from .harness import Package
 
-#: The public names of the package, outside `component`, with their members: the source of truth of what has to be covered.
+#: The public names of the package, outside `component`, with their members: what the cases have to cover.
 API: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("api.json").read_text())
 
 #: Kinds of members that run no code when they are used, so that a case has to declare them.
