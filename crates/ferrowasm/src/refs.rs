@@ -22,6 +22,7 @@ use crate::values::{self, Kind};
 /// reference of the WebAssembly GC heap not from the object it stands for: `ExternRef(None)` is a reference to `None` that is not null.
 #[pyclass(frozen, module = "ferrowasm")]
 pub(crate) struct ExternRef {
+    /// The object that is referred to.
     #[pyo3(get, name = "value")]
     pub(crate) object: Py<PyAny>,
 }
