@@ -5,7 +5,7 @@ Nothing runs this file.
 
 from __future__ import annotations
 
-from ferrowasm import Engine, Func, FuncType, Instance, Memory, Module, Store, Val, ValType
+from ferrowasm import Config, Engine, Func, FuncType, Instance, Memory, Module, Store, Val, ValType
 
 
 def calls(store: Store, engine: Engine, module: Module, memory: Memory) -> None:
@@ -20,6 +20,8 @@ def calls(store: Store, engine: Engine, module: Module, memory: Memory) -> None:
     memory.read(store, 1.5)  # type: ignore[arg-type]
     memory.write(store, "text")  # type: ignore[arg-type]
     Val.i32(1.5)  # type: ignore[arg-type]
+    Config().consume_fuel = 1  # type: ignore[assignment]
+    Config().strategy = "fast"  # type: ignore[assignment]
     store.set_limits(1, 2, 3, 4, 5, 6)  # type: ignore[call-arg]
 
 
