@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import pytest
 
 from ferrowasm import Config, Engine, Func, FuncType, Instance, InstanceExports, Module, Store, ValType
 
@@ -42,3 +45,12 @@ def engine_with(**settings: Any) -> Engine:
 
 def host(store: Store, callback: Any, params: str = "", results: str = "", *, access_caller: bool = False) -> Func:
     return Func(store, func_type(params, results), callback, access_caller)
+
+
+@contextlib.contextmanager
+def raises(error: type[BaseException], message: str) -> Iterator[pytest.ExceptionInfo[BaseException]]:
+    """The block has to raise exactly this class with exactly this message; notes of the exception may say more."""
+    with pytest.raises(error) as caught:
+        yield caught
+    assert type(caught.value) is error
+    assert str(caught.value) == message
