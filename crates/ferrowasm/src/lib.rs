@@ -13,6 +13,8 @@ mod global;
 mod host;
 mod instance;
 mod instance_pre;
+#[cfg(unix)]
+mod linear_memory;
 mod linker;
 mod managed;
 mod memory;
@@ -119,6 +121,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::config::add_properties(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("engine_version", ENGINE_VERSION)
     }

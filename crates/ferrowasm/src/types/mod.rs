@@ -4,7 +4,7 @@
 
 mod class;
 mod export_type;
-pub(crate) mod extern_type;
+mod extern_type;
 mod func_type;
 mod global_type;
 mod import_type;
