@@ -1,14 +1,13 @@
 //! `Func`: WebAssembly functions and host functions, callable from Python.
 
-use std::sync::Arc;
-
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Val};
 
-use crate::errors::signature_error;
+use crate::errors::{Misuse, signature_error, with_thrown};
 use crate::gil;
 use crate::host::HostOwner;
+use crate::managed::{Managed, two_phase};
 use crate::raw::{self, Space};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
@@ -22,18 +21,37 @@ use crate::values::{self, Signature};
 ///
 /// Raises `Trap` when the WebAssembly code traps, `TypeError` and `OverflowError` for arguments that do not fit, and whatever a host function
 /// raised.
-#[pyclass(frozen, subclass, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Func {
+    callee: Managed<Callee>,
+}
+
+/// A function with what the binding knows about it.
+pub(crate) struct Callee {
     pub(crate) store_id: u64,
     pub(crate) func: wasmtime::Func,
-    pub(crate) signature: Arc<Signature>,
+    pub(crate) signature: Signature,
 }
 
 impl Func {
+    fn empty() -> Func {
+        Func { callee: Managed::empty("Func") }
+    }
+
     /// A function of the store of `ctx`.
-    pub(crate) fn new(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Func {
-        let signature = Arc::new(Signature::of(&func.ty(&*ctx)));
-        Func { store_id: ctx.data().shared.id, func, signature }
+    pub(crate) fn wrap(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Func {
+        Func { callee: Managed::new("Func", Callee::new(ctx, func)) }
+    }
+
+    pub(crate) fn callee(&self) -> Result<&Callee, Misuse> {
+        self.callee.get()
+    }
+}
+
+impl Callee {
+    fn new(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Callee {
+        let signature = Signature::of(&func.ty(&*ctx));
+        Callee { store_id: ctx.data().shared.id, func, signature }
     }
 
     fn call_plain<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
@@ -60,7 +78,8 @@ impl Func {
             params.push(value.map_err(|error| in_argument(py, position, error))?);
         }
         let mut results = vec![Val::I32(0); self.signature.results.len()];
-        gil::execute(py, room, || self.func.call(&mut scope, &params, &mut results))?;
+        gil::execute(py, room, || self.func.call(&mut scope, &params, &mut results))
+            .map_err(|error| with_thrown(py, scope.as_context_mut(), error))?;
         let mut ctx = scope.as_context_mut();
         let mut converted = results.iter().map(|value| values::from_val(py, &mut ctx, value)).collect::<PyResult<Vec<_>>>()?;
         match converted.len() {
@@ -80,38 +99,50 @@ fn in_argument(py: Python<'_>, position: usize, error: PyErr) -> PyErr {
 
 #[pymethods]
 impl Func {
-    #[new]
     #[pyo3(signature = (store, ty, func, access_caller=false))]
-    fn py_new(store: &Bound<'_, PyAny>, ty: &Bound<'_, FuncType>, func: &Bound<'_, PyAny>, access_caller: bool) -> PyResult<Func> {
+    fn __init__(
+        &self,
+        store: &Bound<'_, PyAny>,
+        ty: &Bound<'_, FuncType>,
+        func: &Bound<'_, PyAny>,
+        access_caller: bool,
+    ) -> PyResult<()> {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
         let ty = ty.get().to_engine(entry.ctx().engine())?;
         let owner = Bound::new(py, HostOwner::new(func, &ty, access_caller)?)?;
         entry.shared.objects.keep_new(owner.clone().into_any().unbind());
         let func = raw::new_func(entry.ctx(), ty, owner.get().func());
-        Ok(Func::new(&mut entry.ctx(), func))
+        self.callee.initialise(Callee::new(&mut entry.ctx(), func))
     }
 
     /// The type of the function.
     fn r#type(&self, store: &Bound<'_, PyAny>) -> PyResult<FuncType> {
-        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        Ok(FuncType::wrap(&self.func.ty(entry.ctx())))
+        let callee = self.callee()?;
+        let mut entry = StoreArg::new(store)?.enter_own(callee.store_id, "Func")?;
+        Ok(FuncType::wrap(&callee.func.ty(entry.ctx())))
     }
 
     /// Call the function in its store. See the class for arguments, results and errors.
     #[pyo3(signature = (store, *params))]
     fn __call__<'py>(&self, store: &Bound<'py, PyAny>, params: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let py = store.py();
-        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        let (given, expected) = (params.len(), self.signature.params.len());
+        let callee = self.callee()?;
+        let mut entry = StoreArg::new(store)?.enter_own(callee.store_id, "Func")?;
+        let (given, expected) = (params.len(), callee.signature.params.len());
         if given != expected {
             let which = if given < expected { "few" } else { "many" };
             return Err(signature_error(py, &format!("too {which} parameters provided: given {given}, expected {expected}")));
         }
-        if self.signature.is_plain { self.call_plain(py, &mut entry, params) } else { self.call_any(py, &mut entry, params) }
+        if callee.signature.is_plain { callee.call_plain(py, &mut entry, params) } else { callee.call_any(py, &mut entry, params) }
     }
 
     fn __repr__(&self) -> String {
-        format!("<Func {}>", self.signature)
+        match self.callee() {
+            Ok(callee) => format!("<Func {}>", callee.signature),
+            Err(_) => "<Func (not initialised)>".to_owned(),
+        }
     }
 }
+
+two_phase!(Func, "(store, ty, func, access_caller=False)");

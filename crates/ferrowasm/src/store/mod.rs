@@ -8,12 +8,12 @@ mod limits;
 mod objects;
 pub(crate) mod views;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 
 pub(crate) use data::Data;
 pub(crate) use handle::StoreArg;
@@ -22,7 +22,7 @@ pub(crate) use limits::StoreLimits;
 use crate::engine::{Engine, EngineState};
 use crate::errors::{Misuse, OrRaise};
 use crate::gil;
-use crate::managed::managed;
+use crate::managed::{managed, two_phase};
 use crate::numbers;
 use crate::wasi::config::WasiConfig;
 use cell::{Entry, StoreCell};
@@ -33,7 +33,7 @@ use cell::{Entry, StoreCell};
 ///
 /// A store runs one call at a time, on any thread; using it while it runs on another thread raises `StoreBusyError`. Everything in a store is freed
 /// with the store: when it is closed, or when the last reference to it is gone.
-#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Store {
     pub(crate) cell: StoreCell,
     links: OnceLock<Links>,
@@ -46,6 +46,10 @@ struct Links {
 }
 
 impl Store {
+    fn empty() -> Store {
+        Store { cell: StoreCell::new(), links: OnceLock::new() }
+    }
+
     fn links(&self) -> Result<&Links, Misuse> {
         self.links.get().ok_or(Misuse::Uninitialised("Store"))
     }
@@ -65,12 +69,6 @@ impl Store {
 
 #[pymethods]
 impl Store {
-    #[new]
-    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(engine=None, data=None)")]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Store {
-        Store { cell: StoreCell::new(), links: OnceLock::new() }
-    }
-
     #[pyo3(signature = (engine=None, data=None))]
     fn __init__(slf: &Bound<'_, Self>, engine: Option<Bound<'_, Engine>>, data: Option<Py<PyAny>>) -> PyResult<()> {
         let py = slf.py();
@@ -148,7 +146,7 @@ impl Store {
     /// Limit what the store may consume; a negative number leaves that limit as it is.
     ///
     /// `memory_size` is in bytes for each linear memory, `table_elements` in elements for each table, and the others are counts for the whole store
-    /// (10,000 each, unless set). A guest that hits a limit on growth sees -1; instantiation and the host's own calls raise
+    /// (10,000 each, unless set), which take effect when the outermost call of the store has ended. A guest that hits a limit on growth sees -1; instantiation and the host's own calls raise
     /// `WasmtimeError`.
     #[pyo3(signature = (memory_size=None, table_elements=None, instances=None, tables=None, memories=None), text_signature = "(self, memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1)")]
     fn set_limits(
@@ -174,6 +172,9 @@ impl Store {
             tables: tables.unwrap_or(limits.tables),
             memories: memories.unwrap_or(limits.memories),
         };
+        if !entry.refresh_limits() {
+            self.cell.shared.limits_changed.store(true, Ordering::Relaxed);
+        }
         Ok(())
     }
 
@@ -217,3 +218,4 @@ impl Store {
 }
 
 managed!(Store);
+two_phase!(Store, "(engine=None, data=None)");
