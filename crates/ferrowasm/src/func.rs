@@ -1,5 +1,6 @@
 //! `Func`: WebAssembly functions and host functions, callable from Python.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Val};
@@ -13,6 +14,7 @@ use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
 use crate::types::FuncType;
 use crate::values::{self, Signature};
+use crate::vectorcall::{self, Args, Callable, Stack};
 
 /// A function in a store: exported by an instance, or made from a Python callable.
 ///
@@ -23,6 +25,7 @@ use crate::values::{self, Signature};
 /// raised.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Func {
+    vectorcall: vectorcall::Pointer,
     callee: Managed<Callee>,
 }
 
@@ -35,12 +38,16 @@ pub(crate) struct Callee {
 
 impl Func {
     fn empty() -> Func {
-        Func { callee: Managed::empty("Func") }
+        Func::with(Managed::empty("Func"))
+    }
+
+    fn with(callee: Managed<Callee>) -> Func {
+        Func { vectorcall: vectorcall::Pointer::of::<Func>(), callee }
     }
 
     /// A function of the store of `ctx`.
     pub(crate) fn wrap(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Func {
-        Func { callee: Managed::new("Func", Callee::new(ctx, func)) }
+        Func::with(Managed::new("Func", Callee::new(ctx, func)))
     }
 
     pub(crate) fn callee(&self) -> Result<&Callee, Misuse> {
@@ -54,10 +61,22 @@ impl Callee {
         Callee { store_id: ctx.data().shared.id, func, signature }
     }
 
-    fn call_plain<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    /// Calls the function with `args` in the store that `store` stands for.
+    fn call<'py>(&self, store: &Bound<'py, PyAny>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let py = store.py();
+        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
+        let (given, expected) = (args.count(), self.signature.params.len());
+        if given != expected {
+            let which = if given < expected { "few" } else { "many" };
+            return Err(signature_error(py, &format!("too {which} parameters provided: given {given}, expected {expected}")));
+        }
+        if self.signature.is_plain { self.call_plain(py, &mut entry, args) } else { self.call_any(py, &mut entry, args) }
+    }
+
+    fn call_plain<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
         let mut space = Space::new(self.signature.slots());
         for (position, (kind, slot)) in self.signature.params.iter().zip(space.values_mut()).enumerate() {
-            *slot = values::to_raw(kind, &*args.get_borrowed_item(position)?).map_err(|error| in_argument(py, position, error))?;
+            *slot = values::to_raw(kind, &*args.item(position)?).map_err(|error| in_argument(py, position, error))?;
         }
         gil::run(py, entry, |ctx| raw::call(ctx, self, &mut space))?;
         let mut results = self.signature.results.iter().zip(space.values()).map(|(kind, raw)| values::from_raw(py, kind, raw));
@@ -68,13 +87,13 @@ impl Callee {
         }
     }
 
-    fn call_any<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    fn call_any<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
         let room = entry.room();
         // Everything that the call roots in the GC heap is let go when it is over.
         let mut scope = RootScope::new(entry.ctx());
-        let mut params = Vec::with_capacity(args.len());
+        let mut params = Vec::with_capacity(args.count());
         for (position, kind) in self.signature.params.iter().enumerate() {
-            let value = values::to_val(&mut scope.as_context_mut(), kind, &*args.get_borrowed_item(position)?);
+            let value = values::to_val(&mut scope.as_context_mut(), kind, &*args.item(position)?);
             params.push(value.map_err(|error| in_argument(py, position, error))?);
         }
         let mut results = vec![Val::I32(0); self.signature.results.len()];
@@ -125,22 +144,26 @@ impl Func {
 
     /// Call the function in its store. See the class for arguments, results and errors.
     #[pyo3(signature = (store, *params))]
-    fn __call__<'py>(&self, store: &Bound<'py, PyAny>, params: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        let py = store.py();
-        let callee = self.callee()?;
-        let mut entry = StoreArg::new(store)?.enter_own(callee.store_id, "Func")?;
-        let (given, expected) = (params.len(), callee.signature.params.len());
-        if given != expected {
-            let which = if given < expected { "few" } else { "many" };
-            return Err(signature_error(py, &format!("too {which} parameters provided: given {given}, expected {expected}")));
-        }
-        if callee.signature.is_plain { callee.call_plain(py, &mut entry, params) } else { callee.call_any(py, &mut entry, params) }
+    fn __call__<'py>(slf: &Bound<'py, Self>, store: &Bound<'py, PyAny>, params: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        vectorcall::announce(slf);
+        slf.get().callee()?.call(store, params.clone())
     }
 
     fn __repr__(&self) -> String {
         match self.callee() {
             Ok(callee) => format!("<Func {}>", callee.signature),
             Err(_) => "<Func (not initialised)>".to_owned(),
+        }
+    }
+}
+
+impl Callable for Func {
+    const OFFSET: usize = std::mem::offset_of!(Func, vectorcall);
+
+    fn call<'py>(slf: &Bound<'py, Self>, args: Stack<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        match args.split_first() {
+            Some((store, rest)) => slf.get().callee()?.call(&store, rest),
+            None => Err(PyTypeError::new_err("Func.__call__() missing 1 required positional argument: 'store'")),
         }
     }
 }
