@@ -722,7 +722,7 @@ def test_a_new_destination_replaces_the_old_one() -> None:
     config = WasiConfig(stdout_custom=print)
     assert config.stdout_custom is print
     config.stdout = io.BytesIO()
-    assert (config.stdout_custom, config.stdout_file) == (None, None)
+    assert [config.stdout_custom, config.stdout_file] == [None, None]
     assert isinstance(config.stdout, io.BytesIO)
     config.stdout = None
     assert config.stdout is None
@@ -815,6 +815,7 @@ def test_files_that_cannot_be_opened_are_os_errors_and_wasmtime_errors(
     error = info.value
     assert isinstance(error, WasiFileError)
     assert isinstance(error, WasmtimeError)
+    assert error.errno is not None
     assert str(error) == f"[Errno {error.errno}] {os.strerror(error.errno)}: {error.filename!r}"
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.errno, again.filename) == (type(error), error.errno, error.filename)
@@ -1239,12 +1240,14 @@ def test_cycles_through_streams_are_collected(stream: str) -> None:
     alive = []
     for _ in range(20):
         node = Node()
-        config = WasiConfig(**{stream: (lambda data, node=node: None) if stream.endswith("custom") else node})
+        stream_object: Any = (lambda data, node=node: None) if stream.endswith("custom") else node
+        config = WasiConfig()
+        setattr(config, stream, stream_object)
         guest = Guest(config)
         guest.write(1, b"x")
         node.held = (guest, config)
         alive.append(weakref.ref(node))
-    del node, config, guest
+    del node, stream_object, config, guest
     gc.collect()
     assert [ref() for ref in alive if ref() is not None] == []
 
