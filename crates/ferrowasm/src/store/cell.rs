@@ -197,6 +197,15 @@ impl Entry<'_> {
         }
     }
 
+    /// The engine's store itself, for what a context cannot do; `None` while a call of the store is under way.
+    pub(crate) fn root(&mut self) -> Option<&mut wasmtime::Store<Data>> {
+        match &mut self.parked {
+            // SAFETY: as in `ctx`.
+            Parked::Store(store) => Some(unsafe { store.as_mut() }),
+            Parked::Caller(_) => None,
+        }
+    }
+
     /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has seen to it.
     pub(crate) fn room(&mut self) -> Option<usize> {
         self.outermost.then(|| self.ctx().data().max_wasm_stack)

@@ -149,7 +149,7 @@ impl Store {
     ///
     /// `memory_size` is in bytes for each linear memory, `table_elements` in elements for each table, and the others are counts for the whole store
     /// (10,000 each, unless set). A guest that hits a limit on growth sees -1; instantiation and the host's own calls raise
-    /// `WasmtimeError`.
+    /// `WasmtimeError`. The counts cannot be changed while a call of the store is under way: `StoreBusyError`.
     #[pyo3(signature = (memory_size=None, table_elements=None, instances=None, tables=None, memories=None), text_signature = "(self, memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1)")]
     fn set_limits(
         &self,
@@ -165,15 +165,23 @@ impl Store {
         let tables = numbers::limit(tables, "tables")?;
         let memories = numbers::limit(memories, "memories")?;
         let mut entry = self.enter()?;
-        let mut ctx = entry.ctx();
-        let limits = &mut ctx.data_mut().limits;
-        *limits = StoreLimits {
-            memory_size: memory_size.or(limits.memory_size),
-            table_elements: table_elements.or(limits.table_elements),
-            instances: instances.unwrap_or(limits.instances),
-            tables: tables.unwrap_or(limits.tables),
-            memories: memories.unwrap_or(limits.memories),
+        let old = entry.ctx().data().limits.clone();
+        let new = StoreLimits {
+            memory_size: memory_size.or(old.memory_size),
+            table_elements: table_elements.or(old.table_elements),
+            instances: instances.unwrap_or(old.instances),
+            tables: tables.unwrap_or(old.tables),
+            memories: memories.unwrap_or(old.memories),
         };
+        match entry.root() {
+            // The engine asks for the counts once, when it is given the limiter.
+            Some(store) => {
+                store.data_mut().limits = new;
+                store.limiter(|data| data);
+            }
+            None if new.same_counts(&old) => entry.ctx().data_mut().limits = new,
+            None => return Err(Misuse::CountsInside.into()),
+        }
         Ok(())
     }
 
