@@ -524,7 +524,7 @@ impl WasiConfig {
     /// given. `False` for `dir_perms`, or `fs_mutable=False`, makes both read-only. The program cannot leave the directory, by `..` or by symbolic links.
     ///
     /// Raises `WasiFileError`, which is an `OSError` of the usual kind and a `WasmtimeError`, if there is no such directory.
-    #[pyo3(signature = (path, guest_path, dir_perms=None, file_perms=None, *, fs_mutable=None), text_signature = "(self, path, guest_path, dir_perms=DirPerms.READ_WRITE, file_perms=FilePerms.READ_WRITE, *, fs_mutable=True)")]
+    #[pyo3(signature = (path, guest_path, dir_perms=None, file_perms=None, *, fs_mutable=None))]
     fn preopen_dir(
         &self,
         path: &Bound<'_, PyAny>,
