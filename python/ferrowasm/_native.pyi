@@ -5,11 +5,12 @@ import ctypes
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, ClassVar, Final, Literal, Self, SupportsFloat, SupportsIndex, TypeAlias, TypeVar, final, overload
+from typing import Any, ClassVar, Final, Literal, Protocol, Self, SupportsFloat, SupportsIndex, TypeAlias, TypeVar, final, overload
 
 from typing_extensions import Buffer, disjoint_base
 
 from ._types import Limits
+from ._wasi import DirPerms, FilePerms
 
 _T = TypeVar("_T")
 
@@ -17,7 +18,15 @@ _Storelike: TypeAlias = Store | Caller | StoreContext
 _Extern: TypeAlias = Func | Table | Memory | SharedMemory | Global | Tag
 _ExternType: TypeAlias = FuncType | TableType | MemoryType | GlobalType | TagType
 _Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+_Environment: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+_Output: TypeAlias = Callable[[bytes], int | None]
 _WaitResult: TypeAlias = Literal["ok", "mismatch", "timed-out"]
+
+class _Reader(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+class _Writer(Protocol):
+    def write(self, data: bytes, /) -> object: ...
 
 __version__: Final[str]
 engine_version: Final[str]
@@ -525,4 +534,68 @@ class ExportType(_TypeValue):
     @property
     def type(self) -> _ExternType: ...
 
-class WasiConfig: ...
+@disjoint_base
+class WasiConfig(_Managed):
+    def __init__(
+        self,
+        *,
+        argv: Iterable[str] | None = None,
+        env: _Environment | None = None,
+        stdin: _Reader | None = None,
+        stdin_bytes: Buffer | None = None,
+        stdin_file: _Path | None = None,
+        stdout: _Writer | None = None,
+        stdout_file: _Path | None = None,
+        stdout_custom: _Output | None = None,
+        stderr: _Writer | None = None,
+        stderr_file: _Path | None = None,
+        stderr_custom: _Output | None = None,
+    ) -> None: ...
+    @property
+    def argv(self) -> list[str]: ...
+    @argv.setter
+    def argv(self, argv: Iterable[str]) -> None: ...
+    def inherit_argv(self) -> None: ...
+    @property
+    def env(self) -> dict[str, str]: ...
+    @env.setter
+    def env(self, env: _Environment) -> None: ...
+    def inherit_env(self) -> None: ...
+    stdin: _Reader | None
+    @property
+    def stdin_bytes(self) -> bytes | None: ...
+    @stdin_bytes.setter
+    def stdin_bytes(self, bytes: Buffer | None) -> None: ...
+    stdin_file: _Path | None
+    def inherit_stdin(self) -> None: ...
+    stdout: _Writer | None
+    stdout_file: _Path | None
+    stdout_custom: _Output | None
+    def capture_stdout(self, limit: SupportsIndex | None = None) -> Capture: ...
+    def inherit_stdout(self) -> None: ...
+    stderr: _Writer | None
+    stderr_file: _Path | None
+    stderr_custom: _Output | None
+    def capture_stderr(self, limit: SupportsIndex | None = None) -> Capture: ...
+    def inherit_stderr(self) -> None: ...
+    def preopen_dir(
+        self,
+        path: _Path,
+        guest_path: str,
+        dir_perms: DirPerms | bool | None = None,
+        file_perms: FilePerms | None = None,
+        *,
+        fs_mutable: bool | None = None,
+    ) -> None: ...
+
+@final
+class Capture:
+    def getvalue(self) -> bytes: ...
+    def text(self, encoding: str = "utf-8", errors: str = "strict") -> str: ...
+    @property
+    def truncated(self) -> bool: ...
+    @property
+    def limit(self) -> int | None: ...
+    def __bytes__(self) -> bytes: ...
+    def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
