@@ -6,15 +6,21 @@ Each `assert_type` says what a checker has to infer; a wrong stub makes the chec
 from __future__ import annotations
 
 import ctypes
+import io
+import os
+import sys
 from pathlib import Path
 from typing import Any, assert_type
 
 import ferrowasm
 from ferrowasm import (
     Caller,
+    Capture,
     Config,
+    DirPerms,
     Engine,
     ExportType,
+    FilePerms,
     Frame,
     Func,
     FuncType,
@@ -40,6 +46,7 @@ from ferrowasm import (
     TrapCode,
     Val,
     ValType,
+    WasiConfig,
     wat2wasm,
 )
 
@@ -136,6 +143,23 @@ def values(store: Store) -> None:
     assert_type(memory_type.limits, Limits)
     assert_type(hash(memory_type), int)
     store.set_limits(memory_size=1 << 20, tables=3)
+
+
+def wasi(store: Store, path: Path) -> None:
+    config = WasiConfig(argv=("program", "-v"), env=os.environ, stdin=io.BytesIO(b"in"), stdout=sys.stdout.buffer)
+    config.env = [("NAME", "value")]
+    config.argv = iter(["program"])
+    assert_type(config.env, dict[str, str])
+    assert_type(config.argv, list[str])
+    config.stdin_bytes = bytearray(b"in")
+    assert_type(config.stdin_bytes, bytes | None)
+    config.stdout_file = path
+    config.stderr_custom = lambda data: len(data)
+    config.preopen_dir(path, "/data", DirPerms.READ_ONLY, FilePerms.READ_ONLY)
+    capture = config.capture_stdout(limit=1 << 20)
+    assert_type(capture, Capture)
+    assert_type(capture.text(), str)
+    store.set_wasi(config)
 
 
 def errors(trap: Trap) -> None:

@@ -183,6 +183,8 @@ pub(crate) enum Misuse {
     Busy,
     /// `close()` from within a call of the store.
     CloseInside,
+    /// A change of the numbers that `set_limits` limits from within a call of the store.
+    CountsInside,
 }
 
 impl From<Misuse> for PyErr {
@@ -221,6 +223,11 @@ impl From<Misuse> for PyErr {
                 py,
                 "StoreBusyError",
                 "the store cannot be closed from within one of its own calls; close it after the call returned",
+            ),
+            Misuse::CountsInside => exception(
+                py,
+                "StoreBusyError",
+                "the numbers of instances, tables and memories cannot be limited anew from within a call of the store; do it after the call returned",
             ),
         })
     }

@@ -10,7 +10,7 @@
 
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
@@ -52,8 +52,6 @@ pub(crate) struct Shared {
     /// The Python objects that the store keeps alive.
     pub(crate) objects: Objects,
     pub(crate) views: Views,
-    /// The limits were changed in a nested entry, and the engine has to read them when the outermost call ends.
-    pub(crate) limits_changed: AtomicBool,
     /// A weak reference to the `Store` object, for what is made inside a callback and has to keep the store alive.
     weak: OnceLock<Py<PyWeakrefReference>>,
 }
@@ -72,7 +70,6 @@ impl Shared {
             slot: UnsafeCell::new(None),
             objects: Objects::default(),
             views: Views::default(),
-            limits_changed: AtomicBool::new(false),
             weak: OnceLock::new(),
         }
     }
@@ -200,15 +197,13 @@ impl Entry<'_> {
         }
     }
 
-    /// Lets the engine read the limits on the numbers of instances, tables and memories again, which it copies. It does so from the store itself only: `false` in
-    /// a nested entry.
-    pub(crate) fn refresh_limits(&mut self) -> bool {
+    /// The engine's store itself, for what a context cannot do; `None` while a call of the store is under way.
+    pub(crate) fn root(&mut self) -> Option<&mut wasmtime::Store<Data>> {
         match &mut self.parked {
             // SAFETY: as in `ctx`.
-            Parked::Store(store) => unsafe { store.as_mut() }.limiter(|data| data),
-            Parked::Caller(_) => return false,
+            Parked::Store(store) => Some(unsafe { store.as_mut() }),
+            Parked::Caller(_) => None,
         }
-        true
     }
 
     /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has seen to it.
@@ -220,10 +215,6 @@ impl Entry<'_> {
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         if self.outermost {
-            if self.shared.limits_changed.load(Ordering::Relaxed) {
-                self.shared.limits_changed.store(false, Ordering::Relaxed);
-                self.refresh_limits();
-            }
             self.shared.owner.store(IDLE, Ordering::Release);
         } else {
             // SAFETY: the running thread owns the store.

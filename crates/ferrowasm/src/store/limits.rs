@@ -14,6 +14,13 @@ pub(crate) struct StoreLimits {
     pub(crate) memories: usize,
 }
 
+impl StoreLimits {
+    /// Whether the limits on numbers, as opposed to sizes, are the same.
+    pub(crate) fn same_counts(&self, other: &StoreLimits) -> bool {
+        (self.instances, self.tables, self.memories) == (other.instances, other.tables, other.memories)
+    }
+}
+
 impl Default for StoreLimits {
     fn default() -> StoreLimits {
         StoreLimits {

@@ -8,7 +8,6 @@ mod limits;
 mod objects;
 pub(crate) mod views;
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -146,8 +145,8 @@ impl Store {
     /// Limit what the store may consume; a negative number leaves that limit as it is.
     ///
     /// `memory_size` is in bytes for each linear memory, `table_elements` in elements for each table, and the others are counts for the whole store
-    /// (10,000 each, unless set), which take effect when the outermost call of the store has ended. A guest that hits a limit on growth sees -1; instantiation and the host's own calls raise
-    /// `WasmtimeError`.
+    /// (10,000 each, unless set). A guest that hits a limit on growth sees -1; instantiation and the host's own calls raise
+    /// `WasmtimeError`. The counts cannot be changed while a call of the store is under way: `StoreBusyError`.
     #[pyo3(signature = (memory_size=None, table_elements=None, instances=None, tables=None, memories=None), text_signature = "(self, memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1)")]
     fn set_limits(
         &self,
@@ -163,17 +162,22 @@ impl Store {
         let tables = numbers::limit(tables, "tables")?;
         let memories = numbers::limit(memories, "memories")?;
         let mut entry = self.enter()?;
-        let mut ctx = entry.ctx();
-        let limits = &mut ctx.data_mut().limits;
-        *limits = StoreLimits {
-            memory_size: memory_size.or(limits.memory_size),
-            table_elements: table_elements.or(limits.table_elements),
-            instances: instances.unwrap_or(limits.instances),
-            tables: tables.unwrap_or(limits.tables),
-            memories: memories.unwrap_or(limits.memories),
+        let old = entry.ctx().data().limits.clone();
+        let new = StoreLimits {
+            memory_size: memory_size.or(old.memory_size),
+            table_elements: table_elements.or(old.table_elements),
+            instances: instances.unwrap_or(old.instances),
+            tables: tables.unwrap_or(old.tables),
+            memories: memories.unwrap_or(old.memories),
         };
-        if !entry.refresh_limits() {
-            self.cell.shared.limits_changed.store(true, Ordering::Relaxed);
+        match entry.root() {
+            // The engine asks for the counts once, when it is given the limiter.
+            Some(store) => {
+                store.data_mut().limits = new;
+                store.limiter(|data| data);
+            }
+            None if new.same_counts(&old) => entry.ctx().data_mut().limits = new,
+            None => return Err(Misuse::CountsInside.into()),
         }
         Ok(())
     }
