@@ -3,9 +3,8 @@
  * Reads the file, folds ASCII letters to lower case, and prints the COUNT (10 unless told) most frequent words, the most frequent first and
  * equally frequent ones in alphabetical order, then a line with the totals. A word is a run of ASCII letters, with apostrophes inside it.
  *
- * An ordinary C program: it knows nothing of WebAssembly. examples/wordfreq/build.py compiles it for WASI.
+ * An ordinary C program: it knows nothing of WebAssembly. examples/run.py compiles it for WASI and runs it.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,32 +76,36 @@ static int by_count_then_word(const void *left, const void *right) {
     return strcmp(a->word, b->word);
 }
 
-/* Ends the word in `buffer` and counts it; apostrophes at its end are quotation marks, not part of it. */
-static unsigned long end_word(struct table *table, char *buffer, size_t length) {
-    while (length > 0 && buffer[length - 1] == '\'')
+/* Ends `word` and counts it; apostrophes at its end are quotation marks, not part of it. */
+static unsigned long end_word(struct table *table, char *word, size_t length) {
+    while (length > 0 && word[length - 1] == '\'')
         length--;
     if (length == 0)
         return 0;
-    buffer[length] = '\0';
-    count_word(table, buffer);
+    word[length] = '\0';
+    count_word(table, word);
     return 1;
 }
 
 static unsigned long count_words(struct table *table, FILE *file) {
-    char buffer[256];
-    size_t length = 0;
+    static char chunk[65536];
+    char word[256];
+    size_t length = 0, size;
     unsigned long words = 0;
-    int c;
-    while ((c = getc(file)) != EOF) {
-        int part_of_word = (c < 128 && isalpha(c)) || (c == '\'' && length > 0);
-        if (part_of_word && length + 1 < sizeof buffer) {
-            buffer[length++] = (char)tolower(c);
-        } else if (!part_of_word) {
-            words += end_word(table, buffer, length);
-            length = 0;
+    while ((size = fread(chunk, 1, sizeof chunk, file)) > 0) {
+        for (size_t i = 0; i < size; i++) {
+            unsigned char c = chunk[i];
+            unsigned char lower = c | 0x20;
+            if ((lower >= 'a' && lower <= 'z') || (c == '\'' && length > 0)) {
+                if (length + 1 < sizeof word)
+                    word[length++] = c == '\'' ? c : lower;
+            } else if (length > 0) {
+                words += end_word(table, word, length);
+                length = 0;
+            }
         }
     }
-    return words + end_word(table, buffer, length);
+    return words + end_word(table, word, length);
 }
 
 int main(int argc, char **argv) {
@@ -117,6 +120,10 @@ int main(int argc, char **argv) {
     }
     struct table table = {allocate(1024, sizeof(struct entry)), 1024, 0};
     unsigned long words = count_words(&table, file);
+    if (ferror(file)) {
+        fprintf(stderr, "wordfreq: cannot read %s: %s\n", argv[1], strerror(errno));
+        return 1;
+    }
     fclose(file);
 
     size_t distinct = 0;
