@@ -13,7 +13,7 @@ from .. import DirPerms, Engine, ExitTrap, FilePerms, Func, Instance, Linker, Mo
 from .command import Command
 from .failure import Failure
 from .invoke import format_value, parse_arguments
-from .source import add_file_argument, blaming, read_source
+from .source import blaming, read_source
 
 DESCRIPTION = """\
 Run a WASI program. It sees the arguments and variables given here and the
@@ -39,13 +39,13 @@ class OpenedDir:
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = USAGE
     add_guest_options(parser)
-    add_file_argument(parser)
+    # One argument for both: argparse would take the -- behind FILE for its own.
     parser.add_argument(
-        "args",
-        metavar="ARGS",
-        nargs=argparse.REMAINDER,
-        action=GuestArguments,
-        help="arguments of the program, or of the function that --invoke names",
+        "file",
+        metavar="FILE",
+        nargs=argparse.PARSER,
+        action=ProgramAndArguments,
+        help="a .wasm, .wat or compiled module (- reads standard input), and the arguments of the program, or of the function that --invoke names",
     )
 
 
@@ -71,18 +71,21 @@ def add_guest_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--invoke", metavar="NAME", help="call the exported function NAME with ARGS and print its results, one a line")
 
 
-class GuestArguments(argparse.Action):
-    """Takes what is ours out of the arguments after FILE; the rest belongs to the program."""
+class ProgramAndArguments(argparse.Action):
+    """Sets `file`, and `args` to what belongs to the program among the words after it."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: str | Sequence[Any] | None, option_string: str | None = None
     ) -> None:
-        arguments = list(values or [])
-        end = arguments.index("--") if "--" in arguments else len(arguments)
+        file, *words = [str(value) for value in values or ()]
+        if file == "--" and words:
+            file, *words = words
+        end = words.index("--") if "--" in words else len(words)
         ours = argparse.ArgumentParser(prog=parser.prog, usage=USAGE, add_help=False, allow_abbrev=False)
         add_guest_options(ours)
-        _, guest = ours.parse_known_args(arguments[:end], namespace)
-        setattr(namespace, self.dest, guest + arguments[end + 1 :])
+        _, guest = ours.parse_known_args(words[:end], namespace)
+        namespace.file = file
+        namespace.args = guest + words[end + 1 :]
 
 
 def parse_dir(text: str) -> OpenedDir:
