@@ -97,8 +97,8 @@ def test_inspect_shows_a_table(ferrowasm: Run, files: Path) -> None:
     assert lines[0].startswith("functions.wat: module, ")
     assert "imports (0)" in lines
     assert "exports (9)" in lines
-    assert "  memory       memory 2 16" in lines
-    assert "  add          func (param i32 i32) (result i32)" in lines
+    assert "  memory       (memory 2 16)" in lines
+    assert "  add          (func (param i32 i32) (result i32))" in lines
     assert "  memory  2 pages (131.1 kB), at most 16 pages (1.0 MB)" in lines
     assert any(line.startswith("  code ") for line in lines)
     assert "custom sections (1)" in lines
@@ -117,12 +117,12 @@ def test_inspect_json_tells_everything(ferrowasm: Run, files: Path) -> None:
     report = json.loads(ferrowasm("inspect", "--json", "all.wat").stdout)
     assert (report["file"], report["kind"]) == ("all.wat", "module")
     assert report["imports"] == [
-        {"module": "env", "name": "f", "kind": "func", "type": "func (param i64) (result f32 f64)"},
-        {"module": "env", "name": "memory", "kind": "memory", "type": "memory 1 4 shared"},
-        {"module": "env", "name": "g", "kind": "global", "type": "global (mut i32)"},
-        {"module": "env", "name": "t", "kind": "table", "type": "table 1 2 externref"},
+        {"module": "env", "name": "f", "kind": "func", "type": "(func (param i64) (result f32 f64))"},
+        {"module": "env", "name": "memory", "kind": "memory", "type": "(memory 1 4 shared)"},
+        {"module": "env", "name": "g", "kind": "global", "type": "(global (mut i32))"},
+        {"module": "env", "name": "t", "kind": "table", "type": "(table 1 2 externref)"},
     ]
-    assert report["exports"] == [{"name": "out", "kind": "global", "type": "global i64"}]
+    assert report["exports"] == [{"name": "out", "kind": "global", "type": "(global i64)"}]
     assert report["memories"] == [
         {"name": "env.memory", "imported": True, "minimum": 1, "maximum": 4, "page_size": 65536, "is_64": False, "is_shared": True}
     ]

@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass, field
 from .. import Engine, MemoryType, _native
 from .command import Command
 from .source import Kind, Source, add_file_argument, human_size, read_source
-from .wat_types import kind_of, wat_type
 
 DESCRIPTION = "Show the imports, exports, memories and sections of a module. Nothing of it is run."
 
 
 @dataclass(frozen=True)
 class Import:
+    """`kind` is one of `func`, `global`, `memory`, `table` and `tag`; `type` is in the words of the text format, here and in `Export`."""
+
     module: str
     name: str | None
     kind: str
@@ -84,14 +85,19 @@ def examine(source: Source) -> Report:
         file=source.name,
         kind=source.kind.value,
         size=len(source.data),
-        imports=[Import(item.module, item.name, kind_of(item.type), wat_type(item.type)) for item in module.imports],
-        exports=[Export(item.name, kind_of(item.type), wat_type(item.type)) for item in module.exports],
+        imports=[Import(item.module, item.name, kind_of(item.type), str(item.type)) for item in module.imports],
+        exports=[Export(item.name, kind_of(item.type), str(item.type)) for item in module.exports],
         memories=[
             *(memory(f"{item.module}.{item.name}", True, item.type) for item in module.imports if isinstance(item.type, MemoryType)),
             *(memory(item.name, False, item.type) for item in module.exports if isinstance(item.type, MemoryType)),
         ],
         sections=sections,
     )
+
+
+def kind_of(ty: object) -> str:
+    """`func`, `global`, `memory`, `table` or `tag`."""
+    return type(ty).__name__.removesuffix("Type").lower()
 
 
 def memory(name: str, imported: bool, ty: MemoryType) -> Memory:
