@@ -17,6 +17,7 @@ __all__ = [
     "ExitTrap",
     "ExpiredError",
     "Frame",
+    "SignatureError",
     "StoreBusyError",
     "Trap",
     "TrapCode",
@@ -241,3 +242,7 @@ class ExpiredError(WasmtimeError, ValueError):
 
 class StoreBusyError(WasmtimeError, RuntimeError):
     """The store cannot be entered now: it runs on another thread, or the engine is in the middle of an operation on it."""
+
+
+class SignatureError(WasmtimeError, TypeError):
+    """A function was called with the wrong number of arguments, or a callback returned the wrong number of results."""

@@ -1,0 +1,104 @@
+//! `Engine`: compiled-code settings and the epoch, shared by modules and stores.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pyo3::prelude::*;
+
+use crate::config::Config;
+use crate::errors::Misuse;
+use crate::managed::{Managed, managed};
+
+/// What the binding knows about an engine beside the engine itself.
+pub(crate) struct EngineState {
+    pub(crate) engine: wasmtime::Engine,
+    /// The engine's epoch, which the engine itself does not let one read.
+    epoch: AtomicU64,
+    /// `Config.max_wasm_stack`, in bytes.
+    pub(crate) max_wasm_stack: usize,
+    /// Up to this size, in bytes, memories grow in place.
+    pub(crate) fixed_memory_size: usize,
+}
+
+impl EngineState {
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+}
+
+/// A compilation environment: modules compiled by one engine run in the stores of the same engine.
+///
+/// `config` (default: `Config()`) is copied: it can be changed and used again afterwards.
+///
+/// Raises `WasmtimeError` when the settings contradict each other or the host cannot provide what they ask for.
+#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+pub(crate) struct Engine {
+    state: Managed<Arc<EngineState>>,
+}
+
+impl Engine {
+    /// An engine with default settings, for `Store()`.
+    pub(crate) fn with_defaults(py: Python<'_>) -> PyResult<Engine> {
+        let state = Arc::new(build(py, None)?);
+        Ok(Engine { state: Managed::new("Engine", state) })
+    }
+
+    pub(crate) fn state(&self) -> Result<&Arc<EngineState>, Misuse> {
+        self.state.get()
+    }
+
+    /// The engine, unless it was closed.
+    pub(crate) fn get(&self) -> Result<&wasmtime::Engine, Misuse> {
+        Ok(&self.state.get()?.engine)
+    }
+
+    fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
+        self.state.close();
+        Ok(())
+    }
+}
+
+fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
+    let (settings, max_wasm_stack) = match config {
+        Some(config) => (config.build(py)?, config.max_wasm_stack_bytes(py)?),
+        None => (Config::default_settings(), Config::DEFAULT_MAX_WASM_STACK),
+    };
+    let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
+    Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack, fixed_memory_size: 4 << 30 })
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(config=None)")]
+    fn new(_args: &Bound<'_, pyo3::types::PyTuple>, _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>) -> Engine {
+        Engine { state: Managed::empty("Engine") }
+    }
+
+    #[pyo3(signature = (config=None))]
+    fn __init__(&self, py: Python<'_>, config: Option<&Bound<'_, Config>>) -> PyResult<()> {
+        self.state.initialise(Arc::new(build(py, config.map(Bound::get))?))
+    }
+
+    /// Advance the epoch by one tick, which interrupts stores whose deadline it reaches. Can be called from any thread.
+    fn increment_epoch(&self) -> PyResult<()> {
+        let state = self.state()?;
+        state.epoch.fetch_add(1, Ordering::AcqRel);
+        state.engine.increment_epoch();
+        Ok(())
+    }
+
+    /// Whether the engine runs code in the Pulley interpreter instead of compiling to native code.
+    fn is_pulley(&self) -> PyResult<bool> {
+        Ok(self.get()?.is_pulley())
+    }
+
+    fn __repr__(&self) -> String {
+        match self.get() {
+            Ok(engine) => format!("<Engine{}>", if engine.is_pulley() { " (Pulley)" } else { "" }),
+            Err(_) => "<Engine (closed)>".to_owned(),
+        }
+    }
+}
+
+managed!(Engine);

@@ -1,0 +1,201 @@
+//! One way for errors to become Python exceptions, and for Python exceptions to pass through the engine unchanged.
+
+use std::fmt;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+use wasmtime::{Error, Trap, WasmBacktrace};
+
+/// Looks up a class of `ferrowasm._errors`.
+///
+/// Looked up each time: errors are not the fast path, and a program that imports the package anew gets exceptions of the classes that it sees.
+fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    py.import("ferrowasm._errors")?.getattr(name)
+}
+
+/// Makes an exception of `ferrowasm._errors` from its message.
+fn exception(py: Python<'_>, name: &str, message: &str) -> PyErr {
+    match class(py, name).and_then(|class| class.call1((message,))) {
+        Ok(value) => PyErr::from_value(value),
+        Err(error) => error,
+    }
+}
+
+/// A `WasmtimeError` with this message.
+pub(crate) fn wasmtime_error(py: Python<'_>, message: &str) -> PyErr {
+    exception(py, "WasmtimeError", message)
+}
+
+/// A `SignatureError`: the wrong number of arguments or results.
+pub(crate) fn signature_error(py: Python<'_>, message: &str) -> PyErr {
+    exception(py, "SignatureError", message)
+}
+
+/// An exception that a Python callback raised, on its way through the engine.
+pub(crate) struct Raised(PyErr);
+
+impl fmt::Debug for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Raised")
+    }
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a Python callback raised an exception")
+    }
+}
+
+impl std::error::Error for Raised {}
+
+/// Wraps a Python exception so that a host function can hand it to the engine; `to_python` gets the same object out again.
+pub(crate) fn raised(error: PyErr) -> Error {
+    Error::new(Raised(error))
+}
+
+/// Converts an error of the engine. The Python exception of a callback comes out as the same object, traceback intact.
+pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
+    if let Some(Raised(exception)) = error.downcast_ref::<Raised>() {
+        return exception.clone_ref(py);
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        let message = format!("Exited with i32 exit status {}", exit.0);
+        return from_engine(py, "ExitTrap", (message, exit.0));
+    }
+    let backtrace = error.downcast_ref::<WasmBacktrace>();
+    match error.downcast_ref::<Trap>() {
+        Some(trap) => {
+            let frames: Vec<_> = backtrace.map(|backtrace| backtrace.frames().iter().map(frame).collect()).unwrap_or_default();
+            from_engine(py, "Trap", (format!("{error:?}"), *trap as u8, frames))
+        }
+        None => exception(py, "WasmtimeError", &format!("{error:?}")),
+    }
+}
+
+fn from_engine<'py>(py: Python<'py>, name: &str, args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>) -> PyErr {
+    let value = args.into_pyobject(py).and_then(|args| class(py, name)?.call_method1("_from_engine", args));
+    match value {
+        Ok(value) => PyErr::from_value(value),
+        Err(error) => error,
+    }
+}
+
+type FrameTuple = (u32, Option<String>, Option<usize>, Option<String>, Option<usize>, Option<String>, Option<u32>, Option<u32>);
+
+/// The arguments of `Frame`. With debug information a frame may stand for several inlined source positions; the innermost is the one reported.
+fn frame(info: &wasmtime::FrameInfo) -> FrameTuple {
+    let symbol = info.symbols().first();
+    (
+        info.func_index(),
+        info.func_name().map(str::to_owned),
+        info.func_offset(),
+        info.module().name().map(str::to_owned),
+        info.module_offset(),
+        symbol.and_then(|symbol| symbol.file()).map(str::to_owned),
+        symbol.and_then(|symbol| symbol.line()),
+        symbol.and_then(|symbol| symbol.column()),
+    )
+}
+
+/// Lets `?` turn engine results into Python ones where the interpreter is attached.
+pub(crate) trait OrRaise<T> {
+    fn or_raise(self, py: Python<'_>) -> PyResult<T>;
+}
+
+impl<T> OrRaise<T> for wasmtime::Result<T> {
+    fn or_raise(self, py: Python<'_>) -> PyResult<T> {
+        self.map_err(|error| to_python(py, &error))
+    }
+}
+
+/// Turns a Rust panic that reached the edge of the binding into an exception.
+pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> PyErr {
+    let what = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    PyRuntimeError::new_err(format!(
+        "the WebAssembly engine failed an internal check ({what}); this is a bug in ferrowasm, please report it"
+    ))
+}
+
+/// Use of an object in a way that cannot work, found before the engine is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misuse {
+    /// An object of this kind belongs to another store.
+    WrongStore(&'static str),
+    /// An object of this kind belongs to another engine.
+    WrongEngine(&'static str),
+    Closed(&'static str),
+    Uninitialised(&'static str),
+    /// A `Caller` or `StoreContext` outlived its callback.
+    Expired(&'static str),
+    /// The store runs on another thread.
+    OtherThread,
+    /// The engine is in the middle of an operation on the store.
+    Busy,
+    /// `close()` from within a call of the store.
+    CloseInside,
+}
+
+impl From<Misuse> for PyErr {
+    fn from(misuse: Misuse) -> PyErr {
+        Python::attach(|py| match misuse {
+            Misuse::WrongStore(kind) => exception(
+                py,
+                "WrongStoreError",
+                &format!("this {kind} belongs to another store; pass the store that it was made in"),
+            ),
+            Misuse::WrongEngine(kind) => exception(
+                py,
+                "WrongEngineError",
+                &format!("this {kind} belongs to another engine; make both with the same Engine"),
+            ),
+            Misuse::Closed(kind) => exception(py, "ClosedError", &format!("this {kind} is already closed")),
+            Misuse::Uninitialised(kind) => {
+                exception(py, "ClosedError", &format!("this {kind} was never initialised: its __init__ has not run"))
+            }
+            Misuse::Expired(kind) => exception(
+                py,
+                "ExpiredError",
+                &format!("this {kind} has expired: it is valid only until the callback that received it returns"),
+            ),
+            Misuse::OtherThread => exception(
+                py,
+                "StoreBusyError",
+                "the store is running on another thread; a store runs one call at a time, so use one store for each thread",
+            ),
+            Misuse::Busy => exception(
+                py,
+                "StoreBusyError",
+                "the store is busy: code that runs while arguments are converted or the engine is in the middle of an operation (a WASI stream) cannot use the same store",
+            ),
+            Misuse::CloseInside => exception(
+                py,
+                "StoreBusyError",
+                "the store cannot be closed from within one of its own calls; close it after the call returned",
+            ),
+        })
+    }
+}
+
+/// A `TypeError` for an argument of the wrong class.
+pub(crate) fn expected(what: &str, got: &Bound<'_, PyAny>) -> PyErr {
+    match got.get_type().name() {
+        Ok(name) => PyTypeError::new_err(format!("expected {what}, got {name}")),
+        Err(error) => error,
+    }
+}
+
+/// Members of the enums that `ferrowasm._errors` and its siblings declare are compared by identity, so they are looked up once.
+pub(crate) fn cached_class<'py>(
+    py: Python<'py>,
+    cell: &'static PyOnceLock<Py<PyAny>>,
+    module: &str,
+    name: &str,
+) -> PyResult<Bound<'py, PyAny>> {
+    cell.get_or_try_init(py, || Ok(py.import(module)?.getattr(name)?.unbind())).map(|class| class.bind(py).clone())
+}

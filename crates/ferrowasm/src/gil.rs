@@ -1,0 +1,51 @@
+//! The one doorway through which calls give up the interpreter lock, and the way back in.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::prelude::*;
+use wasmtime::StoreContextMut;
+
+use crate::errors::{OrRaise, panicked};
+use crate::stack;
+use crate::store::Data;
+use crate::store::cell::Entry;
+
+/// Runs `work` with the interpreter detached, so that other Python threads run meanwhile. A panic becomes an exception.
+pub(crate) fn detached<R: Send>(py: Python<'_>, work: impl FnOnce() -> wasmtime::Result<R> + Send) -> PyResult<R> {
+    match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
+        Ok(result) => result.or_raise(py),
+        Err(payload) => Err(panicked(&*payload)),
+    }
+}
+
+/// Runs `work`, which may run WebAssembly code in a store that was entered and whose `room` this is.
+pub(crate) fn execute<R: Send>(
+    py: Python<'_>,
+    room: Option<usize>,
+    work: impl FnOnce() -> wasmtime::Result<R> + Send,
+) -> PyResult<R> {
+    match room {
+        Some(wasm) => stack::with_room(wasm, || detached(py, work))?,
+        None => detached(py, work),
+    }
+}
+
+/// Runs `work`, which may run WebAssembly code, in a store that was entered.
+pub(crate) fn run<R: Send>(
+    py: Python<'_>,
+    entry: &mut Entry<'_>,
+    work: impl FnOnce(StoreContextMut<'_, Data>) -> wasmtime::Result<R> + Send,
+) -> PyResult<R> {
+    let room = entry.room();
+    let ctx = entry.ctx();
+    execute(py, room, || work(ctx))
+}
+
+/// Runs Python code in a host function, which the engine calls on the thread of the call with the interpreter detached.
+pub(crate) fn attached<R>(work: impl for<'py> FnOnce(Python<'py>) -> PyResult<R>) -> wasmtime::Result<R> {
+    // The interpreter may be shutting down while WebAssembly runs on a daemon thread: then there is no way back into Python.
+    match Python::try_attach(work) {
+        Some(result) => result.map_err(crate::errors::raised),
+        None => Err(wasmtime::Error::msg("the Python interpreter is shutting down")),
+    }
+}

@@ -1,0 +1,163 @@
+//! Host functions: Python callables that WebAssembly calls.
+
+pub(crate) mod slot;
+
+use std::mem::MaybeUninit;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+use wasmtime::{Caller, Val, ValRaw};
+
+use crate::caller::Caller as PyCaller;
+use crate::errors::{self, signature_error};
+use crate::gil;
+use crate::store::Data;
+use crate::store::cell::{Parking, Shared};
+use crate::values::{self, Signature};
+use slot::Slot;
+
+/// What a WebAssembly function that is implemented in Python holds: how to call, but not the callable itself.
+pub(crate) struct HostFunc {
+    callable: Slot,
+    signature: Signature,
+    access_caller: bool,
+}
+
+/// The owner of a host function's callable. The linker or the store in which the function is defined keeps it alive, visibly to Python's collector.
+#[pyclass(frozen, module = "ferrowasm._native")]
+pub(crate) struct HostOwner {
+    callable: Mutex<Option<Py<PyAny>>>,
+    func: Arc<HostFunc>,
+}
+
+impl HostOwner {
+    pub(crate) fn new(callable: &Bound<'_, PyAny>, ty: &wasmtime::FuncType, access_caller: bool) -> PyResult<HostOwner> {
+        if !callable.is_callable() {
+            return Err(errors::expected("a callable", callable));
+        }
+        let func = HostFunc { callable: Slot::new(callable), signature: Signature::of(ty), access_caller };
+        Ok(HostOwner { callable: Mutex::new(Some(callable.clone().unbind())), func: Arc::new(func) })
+    }
+
+    pub(crate) fn func(&self) -> Arc<HostFunc> {
+        self.func.clone()
+    }
+
+    fn release(&self) {
+        self.func.callable.empty();
+        let callable = self.callable.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(callable);
+    }
+}
+
+impl Drop for HostOwner {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[pymethods]
+impl HostOwner {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.callable.try_lock() {
+            Ok(callable) => visit.call(&*callable),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        self.release();
+    }
+}
+
+impl HostFunc {
+    pub(crate) fn is_plain(&self) -> bool {
+        self.signature.is_plain
+    }
+
+    /// Calls the Python callable for values that are no references. `space` holds the arguments and takes the results.
+    pub(crate) fn call_plain(&self, mut caller: Caller<'_, Data>, space: &mut [MaybeUninit<ValRaw>]) -> wasmtime::Result<()> {
+        let shared = caller.data().shared.clone();
+        gil::attached(|py| {
+            let parking = shared.park(&mut caller);
+            let args = self.signature.params.iter().zip(&*space).map(|(kind, raw)| values::from_raw(py, kind, host_value(raw)));
+            let result = self.call(py, &shared, &parking, args.collect())?;
+            let results = self.results(result)?;
+            for ((kind, value), slot) in self.signature.results.iter().zip(&results).zip(space) {
+                slot.write(values::to_raw(kind, value)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// Calls the Python callable for values of any kind.
+    pub(crate) fn call_any(&self, mut caller: Caller<'_, Data>, params: &[Val], results: &mut [Val]) -> wasmtime::Result<()> {
+        let shared = caller.data().shared.clone();
+        gil::attached(|py| {
+            let parking = shared.park(&mut caller);
+            let args = {
+                let mut entry = shared.enter_nested()?;
+                let mut ctx = entry.ctx();
+                params.iter().map(|value| values::from_val(py, &mut ctx, value)).collect::<PyResult<Vec<_>>>()?
+            };
+            let result = self.call(py, &shared, &parking, args)?;
+            let values = self.results(result)?;
+            let mut entry = shared.enter_nested()?;
+            let mut ctx = entry.ctx();
+            for ((kind, value), slot) in self.signature.results.iter().zip(&values).zip(results) {
+                *slot = values::to_val(&mut ctx, kind, value)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        shared: &Arc<Shared>,
+        parking: &Parking<'_>,
+        args: Vec<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let callable = self
+            .callable
+            .get(py)
+            .ok_or_else(|| errors::wasmtime_error(py, "this host function's callable has been garbage collected"))?;
+        if !self.access_caller {
+            return callable.call1(PyTuple::new(py, args)?);
+        }
+        let caller = Bound::new(py, PyCaller::new(shared.clone(), parking.caller()))?;
+        let with_caller = std::iter::once(caller.clone().into_any()).chain(args).collect::<Vec<_>>();
+        let result = callable.call1(PyTuple::new(py, with_caller)?);
+        caller.get().frame().expire();
+        result
+    }
+
+    /// Takes the callable's return value apart: nothing, one value, or as many as the type has results.
+    fn results<'py>(&self, result: Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let py = result.py();
+        match self.signature.results.len() {
+            0 if result.is_none() => Ok(Vec::new()),
+            0 => Err(signature_error(py, "the callback returned a value, but its type has no results; return None")),
+            1 => Ok(vec![result]),
+            expected => {
+                let list = match result.cast::<PyTuple>() {
+                    Ok(tuple) => tuple.iter().collect::<Vec<_>>(),
+                    Err(_) => py.get_type::<PyList>().call1((&result,))?.cast_into::<PyList>()?.iter().collect(),
+                };
+                if list.len() == expected {
+                    Ok(list)
+                } else {
+                    let got = list.len();
+                    Err(signature_error(py, &format!("the callback returned {got} values, but its type has {expected} results")))
+                }
+            }
+        }
+    }
+}
+
+/// The engine hands over initialised arguments.
+fn host_value(raw: &MaybeUninit<ValRaw>) -> &ValRaw {
+    crate::raw::initialised(raw)
+}

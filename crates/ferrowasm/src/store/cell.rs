@@ -1,0 +1,285 @@
+//! Access to a store: who may use it, and through which context.
+//!
+//! The engine demands that during a call only the innermost context is used, while Python code may use the `Store` object anywhere. So each store has a
+//! *slot*: it holds the one context that may be used now. Entering the store takes the context out of the slot, leaving puts it back; while a
+//! host function runs Python code, the context of that host function is in the slot. An empty slot means that the engine is in the middle of an
+//! operation (a limiter or a WASI stream calls Python while the store's data is borrowed) and that nothing may enter.
+//!
+//! The slot belongs to one thread at a time, recorded in `owner`. See `docs/design.md`.
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use wasmtime::{AsContextMut, Caller, StoreContextMut};
+
+use super::Store;
+use super::data::Data;
+use super::objects::Objects;
+use super::views::Views;
+use crate::errors::Misuse;
+
+/// `Shared::owner` of a store that no thread is in.
+const IDLE: usize = 0;
+/// `Shared::owner` of a store whose `__init__` has not run. Thread tokens are addresses of `u64`s, so they are never 1, 2 or odd.
+const UNINITIALISED: usize = 1;
+/// `Shared::owner` of a store that was closed.
+const CLOSED: usize = 3;
+
+/// A number that tells the running thread from every other live thread; never 0, and never odd.
+fn thread_token() -> usize {
+    thread_local!(static TOKEN: u64 = const { 0 });
+    TOKEN.with(|token| std::ptr::from_ref(token) as usize)
+}
+
+/// A context whose lifetime is kept by the slot protocol instead of the borrow checker.
+#[derive(Clone, Copy)]
+enum Parked {
+    Store(NonNull<wasmtime::Store<Data>>),
+    Caller(NonNull<Caller<'static, Data>>),
+}
+
+/// What a store, its callers and its host functions know about it in common.
+pub(crate) struct Shared {
+    /// Unique in the process; objects made in a store carry it, which is how use with another store is noticed.
+    pub(crate) id: u64,
+    owner: AtomicUsize,
+    slot: UnsafeCell<Option<Parked>>,
+    /// The Python objects that the store keeps alive.
+    pub(crate) objects: Objects,
+    pub(crate) views: Views,
+    /// A weak reference to the `Store` object, for what is made inside a callback and has to keep the store alive.
+    weak: OnceLock<Py<PyWeakrefReference>>,
+}
+
+// SAFETY: `slot` is only touched by the thread whose token is in `owner` (see `StoreCell::enter`), the other fields are `Sync` by themselves.
+unsafe impl Sync for Shared {}
+// SAFETY: the pointers in `slot` are only followed by the thread whose token is in `owner`, and what they point to is `Send`.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    fn new() -> Shared {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Shared {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            owner: AtomicUsize::new(UNINITIALISED),
+            slot: UnsafeCell::new(None),
+            objects: Objects::default(),
+            views: Views::default(),
+            weak: OnceLock::new(),
+        }
+    }
+
+    /// Lets `store_object` find the `Store` object that this belongs to.
+    pub(crate) fn set_store_object(&self, store: &Bound<'_, Store>) -> PyResult<()> {
+        let weak = PyWeakrefReference::new(store)?.unbind();
+        let _ = self.weak.set(weak);
+        Ok(())
+    }
+
+    /// The `Store` object. It is alive while anyone is inside the store.
+    pub(crate) fn store_object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Store>> {
+        let store = self.weak.get().and_then(|weak| weak.bind(py).upgrade());
+        store.map(|store| store.cast_into::<Store>().map_err(Into::into)).unwrap_or(Err(Misuse::Closed("Store").into()))
+    }
+
+    fn refusal(owner: usize) -> Misuse {
+        match owner {
+            UNINITIALISED => Misuse::Uninitialised("Store"),
+            CLOSED => Misuse::Closed("Store"),
+            _ => Misuse::OtherThread,
+        }
+    }
+
+    /// Enters a store from within one of its own calls, as `Caller` and `StoreContext` do.
+    pub(crate) fn enter_nested(&self) -> Result<Entry<'_>, Misuse> {
+        match self.owner.load(Ordering::Acquire) {
+            owner if owner == thread_token() => self.take(false),
+            IDLE => Err(Misuse::Expired("Caller")),
+            owner => Err(Self::refusal(owner)),
+        }
+    }
+
+    /// Takes the context out of the slot. The running thread owns the store.
+    fn take(&self, outermost: bool) -> Result<Entry<'_>, Misuse> {
+        // SAFETY: the running thread owns the store, so no other thread touches the slot; the reference does not outlive this statement.
+        match unsafe { (*self.slot.get()).take() } {
+            Some(parked) => Ok(Entry { shared: self, parked, outermost }),
+            None => Err(Misuse::Busy),
+        }
+    }
+
+    /// Makes the context of a host function the one to use until the guard is dropped.
+    ///
+    /// To be called by host functions only, which run on the thread that owns the store and find the slot empty: the call that led to
+    /// them holds the `Entry`.
+    pub(crate) fn park<'c>(&'c self, caller: &'c mut Caller<'_, Data>) -> Parking<'c> {
+        debug_assert_eq!(self.owner.load(Ordering::Relaxed), thread_token());
+        let caller = NonNull::from(caller).cast::<Caller<'static, Data>>();
+        // SAFETY: the running thread owns the store. The pointer is used only while it is in the slot or in an `Entry` that was taken from the slot and
+        // that is dropped before the guard; the guard borrows the caller mutably and empties the slot when it goes.
+        unsafe { *self.slot.get() = Some(Parked::Caller(caller)) };
+        Parking { shared: self, caller }
+    }
+
+    /// Whether the running thread is inside the store.
+    pub(crate) fn runs_here(&self) -> bool {
+        self.owner.load(Ordering::Acquire) == thread_token()
+    }
+}
+
+/// The context of a host function is in the slot for as long as this lives.
+pub(crate) struct Parking<'c> {
+    shared: &'c Shared,
+    caller: NonNull<Caller<'static, Data>>,
+}
+
+impl Parking<'_> {
+    /// The address of the parked caller, for a Python `Caller` that wants to ask it for exports.
+    pub(crate) fn caller(&self) -> CallerPtr {
+        CallerPtr(self.caller)
+    }
+}
+
+impl Drop for Parking<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the running thread owns the store; every `Entry` taken from the slot since `park` has been put back, since entries live on the
+        // stack above this guard.
+        unsafe { *self.shared.slot.get() = None };
+    }
+}
+
+/// The address of a `Caller` on the stack of a host function.
+#[derive(Clone, Copy)]
+pub(crate) struct CallerPtr(NonNull<Caller<'static, Data>>);
+
+// SAFETY: the pointer is followed only by `get_export`, whose contract demands the thread of the host function.
+unsafe impl Send for CallerPtr {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for CallerPtr {}
+
+impl CallerPtr {
+    /// Looks up an export of the instance that called the host function.
+    ///
+    /// # Safety
+    ///
+    /// The host function has not returned, the running thread owns its store, and `entry` is that store's entry: so nothing else uses the store.
+    pub(crate) unsafe fn get_export(self, _entry: &mut Entry<'_>, name: &str) -> Option<wasmtime::Extern> {
+        // SAFETY: the caller is alive, by contract. Where it is not the innermost context, the engine has made the contexts of the inner calls anew
+        // from its own raw pointers, and all of them are at rest while `entry` is held.
+        unsafe { (*self.0.as_ptr()).get_export(name) }
+    }
+}
+
+/// The right to use a store, until it is dropped.
+pub(crate) struct Entry<'s> {
+    pub(crate) shared: &'s Shared,
+    parked: Parked,
+    outermost: bool,
+}
+
+// SAFETY: an entry is lent to the closure that runs while the interpreter is detached, on the same thread (`Python::detach` runs it in place); it is
+// never moved to another thread.
+unsafe impl Send for Entry<'_> {}
+
+impl Entry<'_> {
+    pub(crate) fn ctx(&mut self) -> StoreContextMut<'_, Data> {
+        match &mut self.parked {
+            // SAFETY: the pointer was taken out of the slot, so it is the store's only context in use, and its referent outlives the entry: the
+            // root store is not dropped while a thread owns the cell, a parked caller not before its guard.
+            Parked::Store(store) => unsafe { store.as_mut() }.as_context_mut(),
+            // SAFETY: as above.
+            Parked::Caller(caller) => unsafe { caller.as_mut() }.as_context_mut(),
+        }
+    }
+
+    /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has seen to it.
+    pub(crate) fn room(&mut self) -> Option<usize> {
+        self.outermost.then(|| self.ctx().data().max_wasm_stack)
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if self.outermost {
+            self.shared.owner.store(IDLE, Ordering::Release);
+        } else {
+            // SAFETY: the running thread owns the store.
+            unsafe { *self.shared.slot.get() = Some(self.parked) };
+        }
+        self.shared.objects.bury();
+    }
+}
+
+/// The engine's store, and what guards it.
+pub(crate) struct StoreCell {
+    pub(crate) shared: Arc<Shared>,
+    root: UnsafeCell<Option<Box<wasmtime::Store<Data>>>>,
+}
+
+// SAFETY: `root` is only touched by the thread that moved `owner` from `IDLE` or `UNINITIALISED` to its own token.
+unsafe impl Sync for StoreCell {}
+
+impl StoreCell {
+    pub(crate) fn new() -> StoreCell {
+        StoreCell { shared: Arc::new(Shared::new()), root: UnsafeCell::new(None) }
+    }
+
+    fn claim(&self, from: usize) -> Result<(), usize> {
+        self.shared.owner.compare_exchange(from, thread_token(), Ordering::Acquire, Ordering::Acquire).map(drop)
+    }
+
+    /// Gives the cell its store; refused (with the store handed back to be dropped) when it has or had one.
+    pub(crate) fn initialise(&self, store: wasmtime::Store<Data>) -> bool {
+        if self.claim(UNINITIALISED).is_err() {
+            return false;
+        }
+        // SAFETY: this thread owns the cell.
+        unsafe { *self.root.get() = Some(Box::new(store)) };
+        self.shared.owner.store(IDLE, Ordering::Release);
+        true
+    }
+
+    /// Enters the store, at the top or from within one of its calls.
+    pub(crate) fn enter(&self) -> Result<Entry<'_>, Misuse> {
+        match self.claim(IDLE) {
+            Ok(()) => {
+                // SAFETY: this thread owns the cell, which is initialised and not closed, since `owner` was `IDLE`.
+                let store = unsafe { (*self.root.get()).as_deref_mut().unwrap_unchecked() };
+                Ok(Entry { shared: &self.shared, parked: Parked::Store(NonNull::from(store)), outermost: true })
+            }
+            Err(owner) if owner == thread_token() => self.shared.take(false),
+            Err(owner) => Err(Shared::refusal(owner)),
+        }
+    }
+
+    /// Takes the store out for good, so that the caller can drop it. `Ok(None)`: it was closed before, or never initialised, or views of its memories are in
+    /// use, the last of which takes it out (`reap`).
+    pub(crate) fn close(&self) -> Result<Option<Box<wasmtime::Store<Data>>>, Misuse> {
+        match self.claim(IDLE).or_else(|owner| if owner == UNINITIALISED { self.claim(owner) } else { Err(owner) }) {
+            Ok(()) => {
+                // SAFETY: this thread owns the cell.
+                let store = if self.shared.views.any() { None } else { unsafe { (*self.root.get()).take() } };
+                self.shared.owner.store(CLOSED, Ordering::Release);
+                Ok(store)
+            }
+            Err(CLOSED) => Ok(None),
+            Err(owner) if owner == thread_token() => Err(Misuse::CloseInside),
+            Err(_) => Err(Misuse::OtherThread),
+        }
+    }
+
+    /// Frees a store that was closed while views of its memories were in use, if that was the last one.
+    pub(crate) fn reap(&self) {
+        if !self.shared.views.any() && self.claim(CLOSED).is_ok() {
+            // SAFETY: this thread owns the cell.
+            let store = unsafe { (*self.root.get()).take() };
+            self.shared.owner.store(CLOSED, Ordering::Release);
+            drop(store);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the engine's store carries for the binding: `wasmtime::Store<Data>`.
+
+use std::sync::Arc;
+
+use wasmtime::{ResourceLimiter, Result};
+use wasmtime_wasi::p1::WasiP1Ctx;
+
+use super::cell::Shared;
+use super::limits::StoreLimits;
+use crate::engine::EngineState;
+
+pub(crate) struct Data {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) limits: StoreLimits,
+    /// WASI preview 1; `None` until `Store.set_wasi`.
+    pub(crate) wasi: Option<WasiP1Ctx>,
+    /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None` without a deadline.
+    pub(crate) epoch_deadline: Option<u64>,
+    /// `Config.max_wasm_stack` of the engine, in bytes.
+    pub(crate) max_wasm_stack: usize,
+    /// Up to this size, in bytes, memories grow in place.
+    fixed_memory_size: usize,
+}
+
+impl Data {
+    pub(crate) fn new(shared: Arc<Shared>, engine: &EngineState) -> Data {
+        Data {
+            shared,
+            limits: StoreLimits::default(),
+            wasi: None,
+            epoch_deadline: None,
+            max_wasm_stack: engine.max_wasm_stack,
+            fixed_memory_size: engine.fixed_memory_size,
+        }
+    }
+}
+
+impl ResourceLimiter for Data {
+    fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        // The limiter is not told which memory it is, so a view of any memory of the store counts.
+        if desired > self.fixed_memory_size && self.shared.views.any() {
+            self.shared.views.refuse();
+            return Ok(false);
+        }
+        Ok(within(desired, self.limits.memory_size) && within(desired, maximum))
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        Ok(within(desired, self.limits.table_elements) && within(desired, maximum))
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.instances
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories
+    }
+}
+
+fn within(desired: usize, limit: Option<usize>) -> bool {
+    limit.is_none_or(|limit| desired <= limit)
+}

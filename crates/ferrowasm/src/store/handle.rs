@@ -1,0 +1,45 @@
+//! What may be passed as `store`: a `Store`, a `Caller` or a `StoreContext`.
+
+use pyo3::prelude::*;
+
+use super::Store;
+use super::cell::Entry;
+use super::context::StoreContext;
+use crate::caller::Caller;
+use crate::errors::{Misuse, expected};
+
+/// A borrowed `store` argument.
+pub(crate) enum StoreArg<'a, 'py> {
+    Store(&'a Bound<'py, Store>),
+    Caller(&'a Bound<'py, Caller>),
+    Context(&'a Bound<'py, StoreContext>),
+}
+
+impl<'a, 'py> StoreArg<'a, 'py> {
+    pub(crate) fn new(object: &'a Bound<'py, PyAny>) -> PyResult<StoreArg<'a, 'py>> {
+        if let Ok(store) = object.cast::<Store>() {
+            Ok(StoreArg::Store(store))
+        } else if let Ok(caller) = object.cast::<Caller>() {
+            Ok(StoreArg::Caller(caller))
+        } else if let Ok(context) = object.cast::<StoreContext>() {
+            Ok(StoreArg::Context(context))
+        } else {
+            Err(expected("a Store, Caller or StoreContext", object))
+        }
+    }
+
+    /// The right to use the store, whichever it is.
+    pub(crate) fn enter(&self) -> PyResult<Entry<'a>> {
+        match self {
+            StoreArg::Store(store) => Ok(store.get().cell.enter()?),
+            StoreArg::Caller(caller) => caller.get().frame().enter(),
+            StoreArg::Context(context) => context.get().frame().enter(),
+        }
+    }
+
+    /// The right to use the store, if it is the one in which an object of the given kind was made.
+    pub(crate) fn enter_own(&self, id: u64, kind: &'static str) -> PyResult<Entry<'a>> {
+        let entry = self.enter()?;
+        if entry.shared.id == id { Ok(entry) } else { Err(Misuse::WrongStore(kind).into()) }
+    }
+}

@@ -1,0 +1,213 @@
+//! `Store`: what instances live in, and the Python objects that belong to them.
+
+pub(crate) mod cell;
+pub(crate) mod context;
+mod data;
+pub(crate) mod handle;
+mod limits;
+mod objects;
+pub(crate) mod views;
+
+use std::sync::{Arc, OnceLock};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+pub(crate) use data::Data;
+pub(crate) use handle::StoreArg;
+pub(crate) use limits::StoreLimits;
+
+use crate::engine::{Engine, EngineState};
+use crate::errors::{Misuse, OrRaise};
+use crate::gil;
+use crate::managed::managed;
+use crate::numbers;
+use crate::wasi::config::WasiConfig;
+use cell::{Entry, StoreCell};
+
+/// Where instances, functions, memories and every other WebAssembly object live.
+///
+/// `engine` defaults to a new `Engine()`; `data` is any object, which `data()` gives back.
+///
+/// A store runs one call at a time, on any thread; using it while it runs on another thread raises `StoreBusyError`. Everything in a store is freed
+/// with the store: when it is closed, or when the last reference to it is gone.
+#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+pub(crate) struct Store {
+    pub(crate) cell: StoreCell,
+    links: OnceLock<Links>,
+}
+
+/// What a store refers to in Python, set once by `__init__`.
+struct Links {
+    engine: Py<Engine>,
+    state: Arc<EngineState>,
+}
+
+impl Store {
+    fn links(&self) -> Result<&Links, Misuse> {
+        self.links.get().ok_or(Misuse::Uninitialised("Store"))
+    }
+
+    fn enter(&self) -> PyResult<Entry<'_>> {
+        Ok(self.cell.enter()?)
+    }
+
+    /// Frees what the store holds. Objects with finalisers go last, when the store is gone.
+    fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
+        let store = self.cell.close()?;
+        drop(store);
+        self.cell.shared.objects.clear();
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Store {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(engine=None, data=None)")]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Store {
+        Store { cell: StoreCell::new(), links: OnceLock::new() }
+    }
+
+    #[pyo3(signature = (engine=None, data=None))]
+    fn __init__(slf: &Bound<'_, Self>, engine: Option<Bound<'_, Engine>>, data: Option<Py<PyAny>>) -> PyResult<()> {
+        let py = slf.py();
+        let this = slf.get();
+        let engine = match engine {
+            Some(engine) => engine,
+            None => Bound::new(py, Engine::with_defaults(py)?)?,
+        };
+        let state = engine.get().state()?.clone();
+        let mut store = gil::detached(py, || {
+            let data = Data::new(this.cell.shared.clone(), &state);
+            wasmtime::Store::try_new(&state.engine, data)
+        })?;
+        store.limiter(|data| data);
+        if !this.cell.initialise(store) {
+            return Err(PyRuntimeError::new_err("this Store is initialised already"));
+        }
+        let _ = this.links.set(Links { engine: engine.unbind(), state });
+        this.cell.shared.objects.set_data(data);
+        this.cell.shared.set_store_object(slf)
+    }
+
+    /// The engine that the store was made with.
+    #[getter]
+    fn engine(&self, py: Python<'_>) -> PyResult<Py<Engine>> {
+        Ok(self.links()?.engine.clone_ref(py))
+    }
+
+    /// The `data` that the store was made with. Raises `ClosedError` if the store is closed.
+    fn data(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        match self.cell.enter() {
+            Err(misuse @ (Misuse::Closed(_) | Misuse::Uninitialised(_))) => Err(misuse.into()),
+            _ => Ok(self.cell.shared.objects.data(py)),
+        }
+    }
+
+    /// Collect the garbage of the store: objects in GC references and `externref`s that WebAssembly no longer reaches.
+    ///
+    /// The engine does this by itself when it needs room; there is no need to call it.
+    fn gc(&self, py: Python<'_>) -> PyResult<()> {
+        let mut entry = self.enter()?;
+        gil::run(py, &mut entry, |mut ctx| ctx.gc(None))?;
+        self.cell.shared.objects.after_gc();
+        Ok(())
+    }
+
+    /// Set the fuel of the store to `fuel` units, replacing what is left.
+    ///
+    /// A store starts with 0. Raises `WasmtimeError` unless the engine was made with `Config.consume_fuel`, and `OverflowError` when `fuel` is no unsigned
+    /// 64-bit integer.
+    fn set_fuel(&self, py: Python<'_>, fuel: &Bound<'_, PyAny>) -> PyResult<()> {
+        let fuel = numbers::unsigned(fuel, "fuel", u64::MAX)?;
+        self.enter()?.ctx().set_fuel(fuel).or_raise(py)
+    }
+
+    /// The fuel that is left, in units. Raises `WasmtimeError` unless the engine was made with `Config.consume_fuel`.
+    fn get_fuel(&self, py: Python<'_>) -> PyResult<u64> {
+        self.enter()?.ctx().get_fuel().or_raise(py)
+    }
+
+    /// Let WebAssembly trap with `TrapCode.INTERRUPT` once the engine's epoch has advanced by `ticks_after_current` ticks from now.
+    ///
+    /// Takes effect when the engine was made with `Config.epoch_interruption`. Waits inside WASI end at the deadline too.
+    fn set_epoch_deadline(&self, ticks_after_current: &Bound<'_, PyAny>) -> PyResult<()> {
+        let ticks = numbers::unsigned(ticks_after_current, "ticks_after_current", u64::MAX)?;
+        let epoch = self.links()?.state.epoch();
+        let deadline = epoch.checked_add(ticks).ok_or_else(|| numbers::too_large("ticks_after_current", u64::MAX - epoch))?;
+        let mut entry = self.enter()?;
+        let mut ctx = entry.ctx();
+        ctx.set_epoch_deadline(ticks);
+        ctx.data_mut().epoch_deadline = Some(deadline);
+        Ok(())
+    }
+
+    /// Limit what the store may consume; a negative number leaves that limit as it is.
+    ///
+    /// `memory_size` is in bytes for each linear memory, `table_elements` in elements for each table, and the others are counts for the whole store
+    /// (10,000 each, unless set). A guest that hits a limit on growth sees -1; instantiation and the host's own calls raise
+    /// `WasmtimeError`.
+    #[pyo3(signature = (memory_size=None, table_elements=None, instances=None, tables=None, memories=None), text_signature = "(self, memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1)")]
+    fn set_limits(
+        &self,
+        memory_size: Option<&Bound<'_, PyAny>>,
+        table_elements: Option<&Bound<'_, PyAny>>,
+        instances: Option<&Bound<'_, PyAny>>,
+        tables: Option<&Bound<'_, PyAny>>,
+        memories: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let memory_size = numbers::limit(memory_size, "memory_size")?;
+        let table_elements = numbers::limit(table_elements, "table_elements")?;
+        let instances = numbers::limit(instances, "instances")?;
+        let tables = numbers::limit(tables, "tables")?;
+        let memories = numbers::limit(memories, "memories")?;
+        let mut entry = self.enter()?;
+        let mut ctx = entry.ctx();
+        let limits = &mut ctx.data_mut().limits;
+        *limits = StoreLimits {
+            memory_size: memory_size.or(limits.memory_size),
+            table_elements: table_elements.or(limits.table_elements),
+            instances: instances.unwrap_or(limits.instances),
+            tables: tables.unwrap_or(limits.tables),
+            memories: memories.unwrap_or(limits.memories),
+        };
+        Ok(())
+    }
+
+    /// Give the store its WASI configuration. The configuration is copied: it can be used for other stores too, except for what can be read only once.
+    fn set_wasi(&self, py: Python<'_>, wasi: &Bound<'_, WasiConfig>) -> PyResult<()> {
+        let (context, objects) = wasi.get().build(py)?;
+        let mut entry = self.enter()?;
+        entry.ctx().data_mut().wasi = Some(context);
+        for object in objects {
+            self.cell.shared.objects.keep_new(object);
+        }
+        Ok(())
+    }
+
+    fn __repr__(&self) -> &'static str {
+        match self.cell.enter() {
+            Ok(_) => "<Store>",
+            Err(Misuse::Closed(_)) => "<Store (closed)>",
+            Err(Misuse::Uninitialised(_)) => "<Store (not initialised)>",
+            Err(_) => "<Store (running)>",
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(links) = self.links.get() {
+            visit.call(&links.engine)?;
+        }
+        self.cell.shared.objects.traverse(&visit)
+    }
+
+    /// Called by Python's collector for a store that is garbage: nobody can be inside it.
+    fn __clear__(&self, py: Python<'_>) {
+        let _ = self.close_native(py);
+    }
+}
+
+managed!(Store);

@@ -1,0 +1,3 @@
+//! WASI preview 1.
+
+pub(crate) mod config;
