@@ -6,7 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WHEELS := build/wheels
-STAMPS := build/stamps
+# Inside .venv, so that they are gone when it is.
+STAMPS := $(VENV)/stamps
 
 RUST_SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
 PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' -o -name 'py.typed' 2>/dev/null)
@@ -16,6 +17,8 @@ TYPED_PATHS := python tests examples
 # The build of the wheel and clippy must agree on the interpreter, or each would rebuild what depends on PyO3 for the other.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where rustup puts cargo; a shell that is not a login shell may not look there.
+export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run test unit build venv lint rustfmt clippy types mypy pyright stubtest clean distclean
@@ -43,11 +46,11 @@ build: $(STAMPS)/installed
 venv: $(STAMPS)/venv
 
 $(STAMPS)/venv: requirements-dev.txt
-	@mkdir -p $(STAMPS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo 'ferrowasm needs CPython 3.11 or newer; name one with `make PYTHON=/path/to/python3.12 ...`' >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-dev.txt
+	@mkdir -p $(STAMPS)
 	@touch $@
 
 # `--locked`: what is built is what Cargo.lock pins.
