@@ -21,12 +21,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test unit build venv lint rustfmt clippy types mypy pyright stubtest clean distclean
+.PHONY: help run test build venv lint rustfmt clippy types mypy pyright stubtest clean distclean
 
 help:
 	@echo 'make run    build, then run a WASI program compiled from C and call functions of a module from Python'
-	@echo 'make test   build, lint, check the types, run every test'
-	@echo 'make unit   run the tests only; ARGS="-k name" passes options to pytest'
+	@echo 'make test   build, then run every test, lint and type check; ARGS="-k name" passes options to pytest'
 	@echo 'make build  build the wheel and install it into $(VENV)'
 	@echo 'make lint   cargo fmt --check and cargo clippy'
 	@echo 'make types  mypy --strict, pyright and stubtest'
@@ -35,10 +34,8 @@ help:
 run: build
 	$(BIN)/python examples/run.py
 
-# The tests come last, so that the summary of pytest is the last line.
-test: build lint types unit
-
-unit: | build
+# Formatting, lints and types are tests too (tests/checks), so that one summary says everything.
+test: build
 	$(BIN)/pytest $(ARGS)
 
 build: $(STAMPS)/installed
