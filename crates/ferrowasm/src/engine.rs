@@ -16,7 +16,7 @@ pub(crate) struct EngineState {
     epoch: AtomicU64,
     /// `Config.max_wasm_stack`, in bytes.
     pub(crate) max_wasm_stack: usize,
-    /// Up to this size, in bytes, memories grow in place.
+    /// Up to this size, in bytes, memories grow in place: `Config.memory_reservation`.
     pub(crate) fixed_memory_size: usize,
 }
 
@@ -59,12 +59,14 @@ impl Engine {
 }
 
 fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
-    let (settings, max_wasm_stack) = match config {
-        Some(config) => (config.build(py)?, config.max_wasm_stack_bytes(py)?),
-        None => (Config::default_settings(), Config::DEFAULT_MAX_WASM_STACK),
+    let settings = match config {
+        Some(config) => config.build(py)?,
+        None => Config::default_settings(),
     };
     let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
-    Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack, fixed_memory_size: 4 << 30 })
+    let max_wasm_stack = engine.get_max_wasm_stack();
+    let fixed_memory_size = usize::try_from(engine.get_memory_reservation()).unwrap_or(usize::MAX);
+    Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack, fixed_memory_size })
 }
 
 #[pymethods]

@@ -4,7 +4,6 @@ use std::fmt;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use wasmtime::{Error, Trap, WasmBacktrace};
 
@@ -68,10 +67,26 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     match error.downcast_ref::<Trap>() {
         Some(trap) => {
             let frames: Vec<_> = backtrace.map(|backtrace| backtrace.frames().iter().map(frame).collect()).unwrap_or_default();
-            from_engine(py, "Trap", (format!("{error:?}"), *trap as u8, frames))
+            from_engine(py, "Trap", (describe(error), *trap as u8, frames))
         }
-        None => exception(py, "WasmtimeError", &format!("{error:?}")),
+        None => exception(py, "WasmtimeError", &describe(error)),
     }
+}
+
+/// The error and what caused it, without the host's own backtrace.
+fn describe(error: &Error) -> String {
+    let mut text = error.to_string();
+    let causes: Vec<String> = error.chain().skip(1).map(|cause| cause.to_string().replace('\n', "\n    ")).collect();
+    if !causes.is_empty() {
+        text.push_str("\n\nCaused by:");
+    }
+    for (position, cause) in causes.iter().enumerate() {
+        match causes.len() {
+            1 => text.push_str(&format!("\n    {cause}")),
+            _ => text.push_str(&format!("\n    {position}: {cause}")),
+        }
+    }
+    text
 }
 
 fn from_engine<'py>(py: Python<'py>, name: &str, args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>) -> PyErr {
@@ -188,14 +203,4 @@ pub(crate) fn expected(what: &str, got: &Bound<'_, PyAny>) -> PyErr {
         Ok(name) => PyTypeError::new_err(format!("expected {what}, got {name}")),
         Err(error) => error,
     }
-}
-
-/// Members of the enums that `ferrowasm._errors` and its siblings declare are compared by identity, so they are looked up once.
-pub(crate) fn cached_class<'py>(
-    py: Python<'py>,
-    cell: &'static PyOnceLock<Py<PyAny>>,
-    module: &str,
-    name: &str,
-) -> PyResult<Bound<'py, PyAny>> {
-    cell.get_or_try_init(py, || Ok(py.import(module)?.getattr(name)?.unbind())).map(|class| class.bind(py).clone())
 }

@@ -20,38 +20,28 @@ pub(crate) fn to_python<'py>(py: Python<'py>, entry: &mut Entry<'_>, item: Exter
         Extern::Global(global) => Bound::new(py, Global::new(&mut entry.ctx(), global))?.into_any(),
         Extern::Table(table) => Bound::new(py, Table::new(&mut entry.ctx(), table))?.into_any(),
         Extern::Memory(memory) => Bound::new(py, Memory { store_id, memory })?.into_any(),
-        Extern::SharedMemory(memory) => Bound::new(py, SharedMemory::from_engine(memory))?.into_any(),
+        Extern::SharedMemory(memory) => Bound::new(py, SharedMemory::wrap(memory, entry.ctx().engine()))?.into_any(),
         Extern::Tag(tag) => Bound::new(py, Tag { store_id, tag })?.into_any(),
     })
 }
 
-/// An importable object, and the store it belongs to; `None` for a shared memory, which belongs to its engine.
-pub(crate) fn from_python(item: &Bound<'_, PyAny>) -> PyResult<(Extern, Option<(u64, &'static str)>)> {
-    if let Ok(func) = item.cast::<Func>() {
-        Ok((func.get().func.into(), Some((func.get().store_id, "Func"))))
+/// An importable object for use in the store of `entry`, and what it is if it belongs to the store (a shared memory belongs to its engine).
+pub(crate) fn from_python(entry: &mut Entry<'_>, item: &Bound<'_, PyAny>) -> PyResult<(Extern, Option<&'static str>)> {
+    if let Ok(memory) = item.cast::<SharedMemory>() {
+        return Ok((memory.get().get_for(entry.ctx().engine())?.clone().into(), None));
+    }
+    let (external, store_id, kind): (Extern, _, _) = if let Ok(func) = item.cast::<Func>() {
+        (func.get().func.into(), func.get().store_id, "Func")
     } else if let Ok(memory) = item.cast::<Memory>() {
-        Ok((memory.get().memory.into(), Some((memory.get().store_id, "Memory"))))
+        (memory.get().memory.into(), memory.get().store_id, "Memory")
     } else if let Ok(global) = item.cast::<Global>() {
-        Ok((global.get().global.into(), Some((global.get().store_id, "Global"))))
+        (global.get().global.into(), global.get().store_id, "Global")
     } else if let Ok(table) = item.cast::<Table>() {
-        Ok((table.get().table.into(), Some((table.get().store_id, "Table"))))
+        (table.get().table.into(), table.get().store_id, "Table")
     } else if let Ok(tag) = item.cast::<Tag>() {
-        Ok((tag.get().tag.into(), Some((tag.get().store_id, "Tag"))))
-    } else if let Ok(memory) = item.cast::<SharedMemory>() {
-        Ok((memory.get().get()?.clone().into(), None))
+        (tag.get().tag.into(), tag.get().store_id, "Tag")
     } else {
-        Err(expected("a Func, Table, Memory, SharedMemory, Global or Tag", item))
-    }
-}
-
-/// An importable object for use in the store of `entry`.
-pub(crate) fn from_python_for(entry: &mut Entry<'_>, item: &Bound<'_, PyAny>) -> PyResult<Extern> {
-    let (external, owner) = from_python(item)?;
-    match (&external, owner) {
-        (_, Some((store_id, kind))) if store_id != entry.shared.id => Err(Misuse::WrongStore(kind).into()),
-        (Extern::SharedMemory(memory), _) if !wasmtime::Engine::same(memory.engine(), entry.ctx().engine()) => {
-            Err(Misuse::WrongEngine("SharedMemory").into())
-        }
-        _ => Ok(external),
-    }
+        return Err(expected("a Func, Table, Memory, SharedMemory, Global or Tag", item));
+    };
+    if store_id == entry.shared.id { Ok((external, Some(kind))) } else { Err(Misuse::WrongStore(kind).into()) }
 }

@@ -39,7 +39,7 @@ impl Func {
     fn call_plain<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         let mut space = Space::new(self.signature.slots());
         for (position, (kind, slot)) in self.signature.params.iter().zip(space.values_mut()).enumerate() {
-            *slot = values::to_raw(kind, &args.get_borrowed_item(position)?).map_err(|error| in_argument(py, position, error))?;
+            *slot = values::to_raw(kind, &*args.get_borrowed_item(position)?).map_err(|error| in_argument(py, position, error))?;
         }
         gil::run(py, entry, |ctx| raw::call(ctx, self, &mut space))?;
         let mut results = self.signature.results.iter().zip(space.values()).map(|(kind, raw)| values::from_raw(py, kind, raw));
@@ -56,7 +56,7 @@ impl Func {
         let mut scope = RootScope::new(entry.ctx());
         let mut params = Vec::with_capacity(args.len());
         for (position, kind) in self.signature.params.iter().enumerate() {
-            let value = values::to_val(&mut scope.as_context_mut(), kind, &args.get_borrowed_item(position)?);
+            let value = values::to_val(&mut scope.as_context_mut(), kind, &*args.get_borrowed_item(position)?);
             params.push(value.map_err(|error| in_argument(py, position, error))?);
         }
         let mut results = vec![Val::I32(0); self.signature.results.len()];

@@ -1,16 +1,38 @@
 //! `ferrowasm._native`: the engine as Python objects. See `docs/design.md` for how the parts fit together.
 
+mod artifact;
+mod buffer;
 mod caller;
 mod config;
 mod engine;
 mod errors;
+mod externs;
+mod func;
 mod gil;
+mod global;
+mod host;
+mod instance;
+mod instance_pre;
+mod linker;
 mod managed;
+mod memory;
+mod module;
 mod numbers;
+mod raw;
+mod refs;
+mod shared_memory;
 mod stack;
 mod store;
+mod table;
+mod tag;
+mod text;
 mod types;
+mod val;
+mod values;
 mod wasi;
+
+/// The version of the engine, which is pinned in the workspace's `Cargo.toml`; a test compares the two.
+pub(crate) const ENGINE_VERSION: &str = "48.0.8";
 
 use pyo3::prelude::*;
 
@@ -24,6 +46,52 @@ mod _native {
     use super::config::Config;
     #[pymodule_export]
     use super::engine::Engine;
+    #[pymodule_export]
+    use super::func::Func;
+    #[pymodule_export]
+    use super::global::Global;
+    #[pymodule_export]
+    use super::instance::Instance;
+    #[pymodule_export]
+    use super::instance::InstanceExports;
+    #[pymodule_export]
+    use super::instance_pre::InstancePre;
+    #[pymodule_export]
+    use super::linker::Linker;
+    #[pymodule_export]
+    use super::memory::Memory;
+    #[pymodule_export]
+    use super::module::Module;
+    #[pymodule_export]
+    use super::refs::AnyRef;
+    #[pymodule_export]
+    use super::refs::ArrayRef;
+    #[pymodule_export]
+    use super::refs::EqRef;
+    #[pymodule_export]
+    use super::refs::ExnRef;
+    #[pymodule_export]
+    use super::refs::ExternRef;
+    #[pymodule_export]
+    use super::refs::I31Ref;
+    #[pymodule_export]
+    use super::refs::StructRef;
+    #[pymodule_export]
+    use super::shared_memory::SharedMemory;
+    #[pymodule_export]
+    use super::table::Table;
+    #[pymodule_export]
+    use super::tag::Tag;
+    #[pymodule_export]
+    use super::text::is_component;
+    #[pymodule_export]
+    use super::text::module_sections;
+    #[pymodule_export]
+    use super::text::print_wat;
+    #[pymodule_export]
+    use super::text::wat2wasm;
+    #[pymodule_export]
+    use super::val::Val;
     #[pymodule_export]
     use super::store::context::StoreContext;
     #[pymodule_export]
@@ -49,6 +117,8 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        super::config::add_properties(module.py())?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("engine_version", ENGINE_VERSION)
     }
 }

@@ -8,7 +8,7 @@ use crate::gil;
 use crate::numbers;
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
-use crate::types::TableType;
+use crate::types::{TableType, ValueType};
 use crate::values;
 
 /// A table in a store: `Table(store, ty, init)` with every element set to `init`, or exported by an instance.
@@ -89,6 +89,6 @@ impl Table {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Table {}>", self.element)
+        format!("<Table {}>", ValueType(self.element.clone().into()))
     }
 }

@@ -19,6 +19,7 @@ use crate::func::Func;
 use crate::numbers;
 use crate::refs::{self, ExternRef};
 use crate::store::Data;
+use crate::types::ValueType;
 use crate::val::Val as PyVal;
 
 /// How values of one type are converted.
@@ -93,7 +94,7 @@ impl std::fmt::Display for Kind {
             Kind::F32 => f.write_str("f32"),
             Kind::F64 => f.write_str("f64"),
             Kind::V128 => f.write_str("v128"),
-            Kind::Ref(ty) => ty.fmt(f),
+            Kind::Ref(ty) => ValueType(ty.clone().into()).fmt(f),
         }
     }
 }
@@ -241,12 +242,12 @@ fn null(ty: &RefType) -> PyResult<Ref> {
     if ty.is_nullable() {
         Ok(Ref::null(ty.heap_type()))
     } else {
-        Err(PyTypeError::new_err(format!("expected a value for {ty}, which cannot be null, got None")))
+        Err(PyTypeError::new_err(format!("expected a value for {}, which cannot be null, got None", ValueType(ty.clone().into()))))
     }
 }
 
 fn wrong_reference(ty: &RefType, expected: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    crate::errors::expected(&format!("{expected} for {ty}"), value)
+    crate::errors::expected(&format!("{expected} for {}", ValueType(ty.clone().into())), value)
 }
 
 /// Converts a reference, which is rooted in the innermost root scope of `ctx`.
@@ -283,7 +284,8 @@ pub(crate) fn to_ref(ctx: &mut StoreContextMut<'_, Data>, ty: &RefType, value: &
     if reference.matches_ty(&*ctx, ty).or_raise(py)? {
         Ok(reference)
     } else {
-        Err(PyTypeError::new_err(format!("expected a reference of type {ty}, got {}", reference.ty(&*ctx).or_raise(py)?)))
+        let got = ValueType(reference.ty(&*ctx).or_raise(py)?.into());
+        Err(PyTypeError::new_err(format!("expected a reference of type {}, got {got}", ValueType(ty.clone().into()))))
     }
 }
 

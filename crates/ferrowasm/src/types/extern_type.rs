@@ -31,6 +31,7 @@ impl External {
         }
     }
 
+    /// A new Python object for the type.
     pub(super) fn to_python(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         Ok(match self.clone() {
             External::Func(ty) => Py::new(py, FuncType::from_value(ty))?.into_any(),
@@ -52,11 +53,6 @@ impl fmt::Display for External {
             External::Tag(ty) => ty.fmt(f),
         }
     }
-}
-
-/// A new Python object for the type.
-pub(crate) fn to_python(py: Python<'_>, ty: &wasmtime::ExternType) -> PyResult<Py<PyAny>> {
-    External::of(ty).to_python(py)
 }
 
 /// A string of the text format: names are any Unicode, and only what would end or garble the literal is escaped.

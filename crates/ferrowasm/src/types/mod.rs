@@ -4,7 +4,7 @@
 
 mod class;
 mod export_type;
-pub(crate) mod extern_type;
+mod extern_type;
 mod func_type;
 mod global_type;
 mod import_type;
@@ -21,4 +21,4 @@ pub(crate) use import_type::ImportType;
 pub(crate) use memory_type::MemoryType;
 pub(crate) use table_type::TableType;
 pub(crate) use tag_type::TagType;
-pub(crate) use val_type::ValType;
+pub(crate) use val_type::{ValType, ValueType};

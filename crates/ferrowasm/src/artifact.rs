@@ -1,0 +1,115 @@
+//! Compiled code as bytes: the engine's own format, followed by a checksum.
+//!
+//! The engine believes what it is given: compiled code is native code, and bytes that were changed run as whatever they have become. The checksum finds
+//! damage (truncated, flipped, stale or foreign bytes) before the engine looks at them. It is no signature: whoever can write the bytes can write
+//! a checksum to match, so artefacts must come from where only trusted programs write.
+//!
+//! The checksum is at the end because the engine maps files from their start.
+#![allow(unsafe_code)]
+
+use std::path::Path;
+
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use sha2::{Digest, Sha256};
+use wasmtime::{Engine, Module};
+
+use crate::errors::wasmtime_error;
+
+const MAGIC: &[u8; 16] = b"ferrowasm-sha256";
+const DIGEST: usize = 32;
+const TRAILER: usize = DIGEST + MAGIC.len();
+
+fn digest(code: &[u8]) -> [u8; DIGEST] {
+    let mut hasher = Sha256::new();
+    // Artefacts of another version of the engine are told apart before the engine is asked.
+    hasher.update(crate::ENGINE_VERSION);
+    hasher.update(code);
+    hasher.finalize().into()
+}
+
+/// Appends the checksum.
+pub(crate) fn seal(mut code: Vec<u8>) -> Vec<u8> {
+    let digest = digest(&code);
+    code.extend_from_slice(&digest);
+    code.extend_from_slice(MAGIC);
+    code
+}
+
+/// Checks the checksum and takes it off.
+pub(crate) fn open<'a>(py: Python<'_>, bytes: &'a [u8]) -> PyResult<&'a [u8]> {
+    let Some((code, trailer)) = bytes.split_last_chunk::<TRAILER>() else {
+        return Err(foreign(py));
+    };
+    let (expected, magic) = trailer.split_at(DIGEST);
+    if magic != MAGIC {
+        return Err(foreign(py));
+    }
+    if py.detach(|| digest(code)) != *expected {
+        return Err(wasmtime_error(
+            py,
+            "the compiled code does not match its checksum: it was damaged, or made by another version of ferrowasm; compile it again",
+        ));
+    }
+    Ok(code)
+}
+
+fn foreign(py: Python<'_>) -> PyErr {
+    wasmtime_error(
+        py,
+        "these bytes are no compiled code of ferrowasm, or they are cut short: expected what `serialize` returned (the checksum at the end is missing)",
+    )
+}
+
+/// A kind of compiled code.
+pub(crate) trait Artifact: Sized + Send {
+    /// # Safety
+    ///
+    /// As for `Module::deserialize`: the bytes are what the engine serialised.
+    unsafe fn from_bytes(engine: &Engine, code: &[u8]) -> wasmtime::Result<Self>;
+
+    /// # Safety
+    ///
+    /// As for `Module::deserialize_file`: the file holds what the engine serialised, and nobody changes it while it is mapped.
+    unsafe fn from_file(engine: &Engine, path: &Path) -> wasmtime::Result<Self>;
+}
+
+impl Artifact for Module {
+    unsafe fn from_bytes(engine: &Engine, code: &[u8]) -> wasmtime::Result<Module> {
+        // SAFETY: the contract is the same.
+        unsafe { Module::deserialize(engine, code) }
+    }
+
+    unsafe fn from_file(engine: &Engine, path: &Path) -> wasmtime::Result<Module> {
+        // SAFETY: the contract is the same.
+        unsafe { Module::deserialize_file(engine, path) }
+    }
+}
+
+/// Loads compiled code from memory.
+pub(crate) fn load<A: Artifact>(py: Python<'_>, engine: &Engine, bytes: &[u8]) -> PyResult<A> {
+    let code = open(py, bytes)?;
+    // SAFETY: the checksum says that these are the bytes that `seal` was given, which came from the engine. That they were not forged is for the caller of the public
+    // method to see to, as documented there.
+    crate::gil::detached(py, || unsafe { A::from_bytes(engine, code) })
+}
+
+/// Loads compiled code from a file. A trusted file is mapped without a look at its checksum.
+pub(crate) fn load_file<A: Artifact>(py: Python<'_>, engine: &Engine, path: &Path, trusted: bool) -> PyResult<A> {
+    if trusted {
+        // SAFETY: the caller of the public method vouches for the file, as documented there.
+        return crate::gil::detached(py, || unsafe { A::from_file(engine, path) });
+    }
+    // Not mapped: the file could change between the check and the use.
+    let bytes = py.detach(|| std::fs::read(path)).map_err(|error| os_error(error, path))?;
+    load(py, engine, &bytes)
+}
+
+/// The Python exception for an I/O error, with the file's name.
+pub(crate) fn os_error(error: std::io::Error, path: &Path) -> PyErr {
+    let name = path.display().to_string();
+    match error.raw_os_error() {
+        Some(code) => PyOSError::new_err((code, error.to_string(), name)),
+        None => PyOSError::new_err(format!("{error}: {name}")),
+    }
+}

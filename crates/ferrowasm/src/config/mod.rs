@@ -1,0 +1,236 @@
+//! `Config`: how an engine compiles and runs.
+
+mod cranelift_flags;
+mod draft;
+mod operator_cost;
+mod switch;
+mod switches;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
+
+use crate::errors::{Misuse, expected};
+use crate::managed::{Managed, managed};
+use cranelift_flags::Flags;
+use draft::Draft;
+use switch::{Switch, Value};
+
+/// The engine's default of `max_wasm_stack`, in bytes.
+const DEFAULT_MAX_WASM_STACK: usize = 512 << 10;
+
+/// The settings from which an `Engine` is made.
+///
+/// Each switch is a property that can be read, assigned and deleted, which restores its default, and a keyword argument:
+/// `Config(consume_fuel=True)`. An engine copies the settings, so that the same `Config` can be changed and used again.
+///
+/// A value of the wrong type is a `TypeError`, a number out of range a `ValueError` (an `OverflowError` if no 64 bits hold it), an unknown name
+/// `WasmtimeError`. Settings that contradict each other are found when an `Engine` is made: `WasmtimeError`.
+#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+pub(crate) struct Config {
+    settings: Managed<Mutex<Settings>>,
+}
+
+/// What was set; everything else has its default.
+#[derive(Clone, Default)]
+struct Settings {
+    values: BTreeMap<&'static str, Value>,
+    flags: Flags,
+}
+
+impl Settings {
+    fn build(&self) -> wasmtime::Result<wasmtime::Config> {
+        let mut draft = Draft::new();
+        for switch in switches::all() {
+            if let Some(value) = self.values.get(switch.name) {
+                switch.apply(&mut draft, value)?;
+            }
+        }
+        if let Some(unused) = self.values.keys().find(|name| name.starts_with("pooling_")).filter(|_| !draft.pooling) {
+            return Err(wasmtime::Error::msg(format!(
+                "{unused} has no effect: it needs allocation_strategy = \"pooling\""
+            )));
+        }
+        cranelift_flags::apply(&mut draft.config, &self.flags);
+        draft.finish()
+    }
+
+    fn get(&self, switch: &Switch) -> Value {
+        self.values.get(switch.name).cloned().unwrap_or_else(|| switch.default())
+    }
+}
+
+impl Config {
+    /// The configuration of `Engine()`.
+    pub(crate) fn default_settings() -> wasmtime::Config {
+        wasmtime::Config::new()
+    }
+
+    /// The engine's configuration; `WasmtimeError` if the settings contradict each other in a way that the binding has to find itself.
+    pub(crate) fn build(&self, py: Python<'_>) -> PyResult<wasmtime::Config> {
+        let settings = self.settings()?.clone();
+        crate::gil::detached(py, || settings.build())
+    }
+
+    /// Locks the settings; they are plain data that no panic leaves half changed. Nothing that runs Python code happens under the lock.
+    fn settings(&self) -> Result<MutexGuard<'_, Settings>, Misuse> {
+        Ok(self.settings.get()?.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, switch: &'static Switch, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.settings.get()?;
+        let value = switch.extract(value)?;
+        self.settings()?.values.insert(switch.name, value);
+        Ok(())
+    }
+
+    fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
+        self.settings.close();
+        Ok(())
+    }
+
+    fn set_flag(&self, py: Python<'_>, flag: String, value: Option<String>) -> PyResult<()> {
+        self.settings.get()?;
+        cranelift_flags::check(py, &flag)?;
+        self.settings()?.flags.insert(flag, value);
+        Ok(())
+    }
+
+    /// What was set, by name, as the Python values that were assigned.
+    fn changes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let settings = self.settings()?.clone();
+        let changes = PyDict::new(py);
+        for switch in switches::all() {
+            if let Some(value) = settings.values.get(switch.name) {
+                changes.set_item(switch.name, value.to_python(py)?)?;
+            }
+        }
+        Ok(changes)
+    }
+}
+
+#[pymethods]
+impl Config {
+    #[new]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(**settings)")]
+    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Config {
+        Config { settings: Managed::empty("Config") }
+    }
+
+    #[pyo3(signature = (**settings))]
+    fn __init__(&self, settings: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let mut initial = Settings::default();
+        for (name, value) in settings.into_iter().flatten() {
+            let name: String = name.extract()?;
+            let Some(switch) = switches::find(&name) else {
+                return Err(PyTypeError::new_err(format!("Config() got an unexpected keyword argument '{name}'")));
+            };
+            initial.values.insert(switch.name, switch.extract(&value)?);
+        }
+        self.settings.initialise(Mutex::new(initial))
+    }
+
+    /// Enable a flag of Cranelift by its name, such as the CPU feature `has_avx2`.
+    ///
+    /// Raises `WasmtimeError` for flags that could break the engine's memory safety; an `Engine` with an unknown flag raises it, too.
+    fn cranelift_flag_enable(&self, py: Python<'_>, flag: &Bound<'_, PyAny>) -> PyResult<()> {
+        let flag = flag.extract().map_err(|_| expected("a str for flag", flag))?;
+        self.set_flag(py, flag, None)
+    }
+
+    /// Set a flag of Cranelift by its name to a value in text form, such as `opt_level` to `none`.
+    ///
+    /// Raises `WasmtimeError` for flags that could break the engine's memory safety; an `Engine` with an unknown flag or value raises it, too.
+    fn cranelift_flag_set(&self, py: Python<'_>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let key = key.extract().map_err(|_| expected("a str for key", key))?;
+        let value = value.extract().map_err(|_| expected("a str for value", value))?;
+        self.set_flag(py, key, Some(value))
+    }
+
+    /// The Cranelift flags that were set: a new dict from names to values, `None` for flags that were enabled.
+    #[getter]
+    fn cranelift_flags(&self) -> PyResult<Flags> {
+        Ok(self.settings()?.flags.clone())
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let config = slf.get();
+        let class = slf.get_type().name()?;
+        let Ok(changes) = config.changes(slf.py()) else { return Ok(format!("<{class} (closed)>")) };
+        let mut parts = Vec::new();
+        for (name, value) in changes {
+            parts.push(format!("{name}={}", value.repr()?));
+        }
+        let flags = config.settings()?.flags.clone();
+        if !flags.is_empty() {
+            parts.push(format!("cranelift_flags={}", flags.into_pyobject(slf.py())?.repr()?));
+        }
+        Ok(format!("{class}({})", parts.join(", ")))
+    }
+
+    /// Copies and pickles hold what was set: `copyreg.__newobj__(class)` and a state for `__setstate__`.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let py = slf.py();
+        let config = slf.get();
+        let newobj = py.import("copyreg")?.getattr("__newobj__")?;
+        // A subclass defined in Python has attributes of its own.
+        let attributes = slf.as_any().getattr_opt("__dict__")?;
+        let state = (config.changes(py)?, config.cranelift_flags()?, attributes);
+        (newobj, (slf.get_type(),), state).into_pyobject(py)
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let (changes, flags, attributes): (Bound<'_, PyDict>, Flags, Option<Bound<'_, PyDict>>) = state.extract()?;
+        let config = slf.get();
+        config.__init__(Some(&changes))?;
+        for (flag, value) in flags {
+            config.set_flag(py, flag, value)?;
+        }
+        for (name, value) in attributes.into_iter().flatten() {
+            slf.as_any().setattr(name.cast::<pyo3::types::PyString>()?, value)?;
+        }
+        Ok(())
+    }
+}
+
+managed!(Config);
+
+/// Gives the class `Config` a property for each switch.
+pub(crate) fn add_properties(py: Python<'_>) -> PyResult<()> {
+    let class = py.get_type::<Config>();
+    let property = py.import("builtins")?.getattr("property")?;
+    for switch in switches::all() {
+        let get = accessor(py, move |config, _| {
+            let value = config.get().settings()?.get(switch);
+            value.to_python(config.py())
+        })?;
+        let set = accessor(py, move |config, args| {
+            config.get().set(switch, &args.get_item(1)?)?;
+            Ok(config.py().None())
+        })?;
+        let delete = accessor(py, move |config, _| {
+            config.get().settings()?.values.remove(switch.name);
+            Ok(config.py().None())
+        })?;
+        class.setattr(switch.name, property.call1((get, set, delete, switch.docstring(py)?))?)?;
+    }
+    Ok(())
+}
+
+/// A function for a property, whose first argument is the `Config`.
+fn accessor<'py>(
+    py: Python<'py>,
+    function: impl Fn(&Bound<'_, Config>, &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> + Send + Sync + 'static,
+) -> PyResult<Bound<'py, PyCFunction>> {
+    PyCFunction::new_closure(py, None, None, move |args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>| {
+        let config = args.get_item(0)?;
+        match config.cast::<Config>() {
+            Ok(config) => function(config, args),
+            Err(_) => Err(expected("a Config", &config)),
+        }
+    })
+}

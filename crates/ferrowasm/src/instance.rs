@@ -1,0 +1,142 @@
+//! `Instance`: an instantiated module, and the mapping of its exports.
+
+use std::sync::OnceLock;
+
+use pyo3::exceptions::PyKeyError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyTuple};
+
+use crate::externs;
+use crate::gil;
+use crate::module::Module;
+use crate::store::StoreArg;
+use crate::store::cell::Entry;
+
+/// An instance of a module in a store: `Instance(store, module, imports)`, with one import for each of `module.imports`, in their order.
+///
+/// Making it runs the start function of the module. Raises `WasmtimeError` if the imports do not fit or a limit is reached, and `Trap` if the start
+/// function traps. The instance lives as long as its store.
+#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+pub(crate) struct Instance {
+    pub(crate) store_id: u64,
+    pub(crate) instance: wasmtime::Instance,
+    /// Made when they are first asked for. They refer to nothing that could lead back here.
+    exports: OnceLock<Py<InstanceExports>>,
+}
+
+impl Instance {
+    pub(crate) fn new(store_id: u64, instance: wasmtime::Instance) -> Instance {
+        Instance { store_id, instance, exports: OnceLock::new() }
+    }
+
+    fn make_exports<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>) -> PyResult<Bound<'py, InstanceExports>> {
+        let exports: Vec<_> = self.instance.exports(entry.ctx()).map(|export| (export.name().to_owned(), export.into_extern())).collect();
+        let by_name = PyDict::new(py);
+        let mut by_index = Vec::with_capacity(exports.len());
+        for (name, item) in exports {
+            let item = externs::to_python(py, entry, item)?;
+            by_name.set_item(name, &item)?;
+            by_index.push(item);
+        }
+        let by_index = PyTuple::new(py, by_index)?.unbind();
+        Bound::new(py, InstanceExports { by_name: by_name.unbind(), by_index })
+    }
+}
+
+#[pymethods]
+impl Instance {
+    #[new]
+    fn py_new(store: &Bound<'_, PyAny>, module: &Bound<'_, Module>, imports: &Bound<'_, PyAny>) -> PyResult<Instance> {
+        let py = store.py();
+        let imports = imports.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+        let mut entry = StoreArg::new(store)?.enter()?;
+        let module = module.get().get_for(entry.ctx().engine())?;
+        let imports = imports.iter().map(|import| Ok(externs::from_python(&mut entry, import)?.0)).collect::<PyResult<Vec<_>>>()?;
+        let instance = gil::run(py, &mut entry, |ctx| wasmtime::Instance::new(ctx, module, &imports))?;
+        Ok(Instance::new(entry.shared.id, instance))
+    }
+
+    /// The exports of the instance, by name and by index.
+    fn exports<'py>(&self, store: &Bound<'py, PyAny>) -> PyResult<Bound<'py, InstanceExports>> {
+        let py = store.py();
+        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Instance")?;
+        if let Some(exports) = self.exports.get() {
+            return Ok(exports.bind(py).clone());
+        }
+        let exports = self.make_exports(py, &mut entry)?;
+        Ok(self.exports.get_or_init(|| exports.unbind()).bind(py).clone())
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<Instance>"
+    }
+}
+
+/// The exports of an instance: a mapping from names to objects that can be indexed with numbers, too.
+///
+/// Iterating gives the names, in the order of the module. `exports["name"]` and `exports[0]` raise `KeyError` for what does not exist.
+#[pyclass(frozen, mapping, weakref, module = "ferrowasm")]
+pub(crate) struct InstanceExports {
+    by_name: Py<PyDict>,
+    by_index: Py<PyTuple>,
+}
+
+impl InstanceExports {
+    fn find<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = key.py();
+        match key.cast::<PyInt>() {
+            Ok(index) => Ok(index.extract::<usize>().ok().and_then(|index| self.by_index.bind(py).get_item(index).ok())),
+            Err(_) => self.by_name.bind(py).get_item(key),
+        }
+    }
+}
+
+#[pymethods]
+impl InstanceExports {
+    /// The exports, in the order of the module.
+    #[getter]
+    fn by_index(&self, py: Python<'_>) -> Py<PyTuple> {
+        self.by_index.clone_ref(py)
+    }
+
+    fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.find(key)?.ok_or_else(|| PyKeyError::new_err(key.clone().unbind()))
+    }
+
+    /// The export of this name or index, or `default`.
+    #[pyo3(signature = (key, default=None))]
+    fn get<'py>(&self, key: &Bound<'py, PyAny>, default: Option<Bound<'py, PyAny>>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.find(key)?.or(default))
+    }
+
+    fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        Ok(self.find(key)?.is_some())
+    }
+
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.by_name.bind(py).len()
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyIterator>> {
+        self.by_name.bind(py).try_iter()
+    }
+
+    /// The names, in the order of the module.
+    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.by_name.bind(py).call_method0("keys")
+    }
+
+    /// The exports, in the order of the module.
+    fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.by_name.bind(py).call_method0("values")
+    }
+
+    /// Pairs of name and export, in the order of the module.
+    fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.by_name.bind(py).call_method0("items")
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("<InstanceExports {}>", self.by_name.bind(py).repr()?))
+    }
+}

@@ -1,0 +1,121 @@
+"""WebAssembly for Python, at native speed.
+
+The names are those of the `wasmtime` package: a program written for it runs after `import ferrowasm as wasmtime`. See the documentation for
+what is better here, and for the few differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as _Mapping
+
+from ._errors import (
+    ClosedError,
+    ExitTrap,
+    ExpiredError,
+    Frame,
+    SignatureError,
+    StoreBusyError,
+    Trap,
+    TrapCode,
+    WasmtimeError,
+    WrongEngineError,
+    WrongStoreError,
+)
+from ._managed import Managed
+from ._native import (
+    AnyRef,
+    ArrayRef,
+    Caller,
+    Config,
+    Engine,
+    EqRef,
+    ExnRef,
+    ExportType,
+    ExternRef,
+    Func,
+    FuncType,
+    Global,
+    GlobalType,
+    I31Ref,
+    ImportType,
+    Instance,
+    InstanceExports,
+    InstancePre,
+    Linker,
+    Memory,
+    MemoryType,
+    Module,
+    SharedMemory,
+    Store,
+    StoreContext,
+    StructRef,
+    Table,
+    TableType,
+    Tag,
+    TagType,
+    Val,
+    ValType,
+    WasiConfig,
+    __version__,
+    engine_version,
+    wat2wasm,
+)
+from ._types import Limits
+
+#: What may be passed as `store`.
+Storelike = Store | Caller | StoreContext
+
+_Mapping.register(InstanceExports)
+
+__all__ = [
+    "AnyRef",
+    "ArrayRef",
+    "Caller",
+    "ClosedError",
+    "Config",
+    "Engine",
+    "EqRef",
+    "ExitTrap",
+    "ExnRef",
+    "ExpiredError",
+    "ExportType",
+    "ExternRef",
+    "Frame",
+    "Func",
+    "FuncType",
+    "Global",
+    "GlobalType",
+    "I31Ref",
+    "ImportType",
+    "Instance",
+    "InstanceExports",
+    "InstancePre",
+    "Limits",
+    "Linker",
+    "Managed",
+    "Memory",
+    "MemoryType",
+    "Module",
+    "SharedMemory",
+    "SignatureError",
+    "Store",
+    "StoreBusyError",
+    "StoreContext",
+    "Storelike",
+    "StructRef",
+    "Table",
+    "TableType",
+    "Tag",
+    "TagType",
+    "Trap",
+    "TrapCode",
+    "Val",
+    "ValType",
+    "WasiConfig",
+    "WasmtimeError",
+    "WrongEngineError",
+    "WrongStoreError",
+    "__version__",
+    "engine_version",
+    "wat2wasm",
+]
