@@ -214,4 +214,5 @@ def test_control_c_ends_an_endless_loop(files: Path) -> None:
             _, stderr = process.communicate(timeout=20)
         finally:
             process.kill()
-    assert (process.returncode, stderr) == (130, "ferrowasm: interrupted\n")
+    # A shell reports this as 130.
+    assert (process.returncode, stderr) == (-signal.SIGINT, "")

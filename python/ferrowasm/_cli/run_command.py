@@ -12,6 +12,7 @@ from typing import Any
 from .. import DirPerms, Engine, ExitTrap, FilePerms, Func, Instance, Linker, Module, Store, WasiConfig
 from .command import Command
 from .failure import Failure
+from .interruption import ended_by_control_c
 from .invoke import format_value, parse_arguments
 from .source import blaming, read_source
 
@@ -117,8 +118,9 @@ def execute(options: argparse.Namespace) -> int:
         linker = Linker(engine)
         linker.define_wasi()
         try:
-            instance = linker.instantiate(store, module)
-            run(store, module, instance, options)
+            with ended_by_control_c():
+                instance = linker.instantiate(store, module)
+                run(store, module, instance, options)
         except ExitTrap as ended:
             return ended.code
     return 0

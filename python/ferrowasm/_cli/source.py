@@ -14,6 +14,7 @@ from pathlib import Path
 
 from .. import Engine, ExitTrap, Module, WasmtimeError, _native, wat2wasm
 from .failure import Failure, split_message
+from .interruption import ended_by_control_c
 
 #: How long a compilation may take before a notice says so, in seconds.
 PATIENCE = 1.0
@@ -45,7 +46,7 @@ class Source:
         with blaming(self.name):
             if self.kind is Kind.COMPILED:
                 return Module.deserialize(engine, self.data)
-            with notice(f"compiling {self.name} ({human_size(len(self.data))})"):
+            with ended_by_control_c(), notice(f"compiling {self.name} ({human_size(len(self.data))})"):
                 return Module(engine, self.data)
 
 
