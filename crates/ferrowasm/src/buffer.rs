@@ -49,6 +49,8 @@ impl MemoryBuffer {
         if result != 0 {
             return Err(PyErr::fetch(slf.py()));
         }
+        #[cfg(unix)]
+        crate::linear_memory::pin(start as usize - this.offset);
         entry.shared.views.add();
         Ok(())
     }
@@ -56,7 +58,11 @@ impl MemoryBuffer {
     /// # Safety
     ///
     /// To be called by the interpreter, once for each successful `__getbuffer__`.
-    unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {
+    unsafe fn __releasebuffer__(&self, view: *mut ffi::Py_buffer) {
+        #[cfg(unix)]
+        // SAFETY: `view` is the one that `__getbuffer__` filled in, so the start of the memory is `offset` bytes before its address.
+        crate::linear_memory::unpin(unsafe { (*view).buf } as usize - self.offset);
+        let _ = view;
         let cell = &self.store.get().cell;
         cell.shared.views.remove();
         cell.reap();

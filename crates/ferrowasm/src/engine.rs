@@ -16,7 +16,7 @@ pub(crate) struct EngineState {
     epoch: AtomicU64,
     /// `Config.max_wasm_stack`, in bytes.
     pub(crate) max_wasm_stack: usize,
-    /// Up to this size, in bytes, memories grow in place: `Config.memory_reservation`.
+    /// Up to this size, in bytes, memories grow in place, or see to it themselves that no view of them is left dangling.
     pub(crate) fixed_memory_size: usize,
 }
 
@@ -65,7 +65,11 @@ fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
     };
     let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
     let max_wasm_stack = engine.get_max_wasm_stack();
-    let fixed_memory_size = usize::try_from(engine.get_memory_reservation()).unwrap_or(usize::MAX);
+    let fixed_memory_size = if config.map(Config::manages_memories).transpose()?.unwrap_or(false) {
+        usize::MAX
+    } else {
+        usize::try_from(engine.get_memory_reservation()).unwrap_or(usize::MAX)
+    };
     Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack, fixed_memory_size })
 }
 

@@ -13,6 +13,8 @@ mod global;
 mod host;
 mod instance;
 mod instance_pre;
+#[cfg(unix)]
+mod linear_memory;
 mod linker;
 mod managed;
 mod memory;

@@ -55,7 +55,20 @@ impl Settings {
             )));
         }
         cranelift_flags::apply(&mut draft.config, &self.flags);
+        #[cfg(unix)]
+        if self.manages_memories() {
+            draft.config.with_host_memory(std::sync::Arc::new(crate::linear_memory::Creator));
+        }
         draft.finish()
+    }
+
+    /// Whether memories may move and are small enough for that to happen in practice: then they are ours, which keeps views of them valid.
+    fn manages_memories(&self) -> bool {
+        let is = |name: &str, wanted: fn(&Value) -> bool| self.values.get(name).is_some_and(wanted);
+        cfg!(unix)
+            && is("memory_reservation", |value| matches!(value, Value::Number(bytes) if *bytes < 4 << 30))
+            && !is("memory_may_move", |value| matches!(value, Value::Bool(false)))
+            && !is("allocation_strategy", |value| matches!(value, Value::Text(name) if name == "pooling"))
     }
 
     fn get(&self, switch: &Switch) -> Value {
@@ -73,6 +86,11 @@ impl Config {
     pub(crate) fn build(&self, py: Python<'_>) -> PyResult<wasmtime::Config> {
         let settings = self.settings()?.clone();
         crate::gil::detached(py, || settings.build())
+    }
+
+    /// Whether the engine's memories are made by `linear_memory`, which sees to the views of them.
+    pub(crate) fn manages_memories(&self) -> Result<bool, Misuse> {
+        Ok(self.settings()?.manages_memories())
     }
 
     /// Locks the settings; they are plain data that no panic leaves half changed. Nothing that runs Python code happens under the lock.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::{ResourceLimiter, Result};
+use wasmtime::{Error, ResourceLimiter, Result};
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::cell::Shared;
@@ -43,6 +43,15 @@ impl ResourceLimiter for Data {
             return Ok(false);
         }
         Ok(within(desired, self.limits.memory_size) && within(desired, maximum))
+    }
+
+    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
+        #[cfg(unix)]
+        if error.is::<crate::linear_memory::ViewInUse>() {
+            self.shared.views.refuse();
+        }
+        let _ = error;
+        Ok(())
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
