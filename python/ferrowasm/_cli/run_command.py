@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import DirPerms, Engine, ExitTrap, FilePerms, Func, Instance, Linker, Module, Store, WasiConfig
+from .. import Config, DirPerms, Engine, ExitTrap, FilePerms, Func, Instance, Linker, Module, Store, WasiConfig
 from .command import Command
 from .failure import Failure
 from .interruption import ended_by_control_c
 from .invoke import format_value, parse_arguments
-from .source import blaming, read_source
+from .source import Kind, Source, blaming, read_source
 
 DESCRIPTION = """\
 Run a WASI program. It sees the arguments and variables given here and the
@@ -110,7 +110,7 @@ def parse_env(text: str) -> tuple[str, str]:
 
 def execute(options: argparse.Namespace) -> int:
     source = read_source(options.file)
-    engine = Engine()
+    engine = engine_for(source)
     module = source.module(engine)
     with blaming(source.name):
         store = Store(engine)
@@ -124,6 +124,15 @@ def execute(options: argparse.Namespace) -> int:
         except ExitTrap as ended:
             return ended.code
     return 0
+
+
+def engine_for(source: Source) -> Engine:
+    """An engine whose backtraces tell places in the source code, if the module has debug information."""
+    config = Config()
+    # A compiled module has to be loaded with the settings that it was compiled with: the defaults.
+    if source.kind is not Kind.COMPILED:
+        config.wasm_backtrace_details = "enable"
+    return Engine(config)
 
 
 def wasi(options: argparse.Namespace) -> WasiConfig:
