@@ -26,6 +26,7 @@ from ._native import (
     AnyRef,
     ArrayRef,
     Caller,
+    Capture,
     Config,
     Engine,
     EqRef,
@@ -61,6 +62,7 @@ from ._native import (
     wat2wasm,
 )
 from ._types import Limits
+from ._wasi import DirPerms, FilePerms, WasiFileError
 
 #: What may be passed as `store`.
 Storelike = Store | Caller | StoreContext
@@ -71,8 +73,10 @@ __all__ = [
     "AnyRef",
     "ArrayRef",
     "Caller",
+    "Capture",
     "ClosedError",
     "Config",
+    "DirPerms",
     "Engine",
     "EqRef",
     "ExitTrap",
@@ -80,6 +84,7 @@ __all__ = [
     "ExpiredError",
     "ExportType",
     "ExternRef",
+    "FilePerms",
     "Frame",
     "Func",
     "FuncType",
@@ -112,6 +117,7 @@ __all__ = [
     "Val",
     "ValType",
     "WasiConfig",
+    "WasiFileError",
     "WasmtimeError",
     "WrongEngineError",
     "WrongStoreError",

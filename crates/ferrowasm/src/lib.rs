@@ -115,6 +115,8 @@ mod _native {
     #[pymodule_export]
     use super::types::ValType;
     #[pymodule_export]
+    use super::wasi::capture::Capture;
+    #[pymodule_export]
     use super::wasi::config::WasiConfig;
 
     #[pymodule_init]

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use wasmtime::{Error, ResourceLimiter, Result};
-use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::cell::Shared;
 use super::limits::StoreLimits;
 use crate::engine::EngineState;
+use crate::wasi::Wasi;
 
 pub(crate) struct Data {
     pub(crate) shared: Arc<Shared>,
     pub(crate) limits: StoreLimits,
-    /// WASI preview 1; `None` until `Store.set_wasi`.
-    pub(crate) wasi: Option<WasiP1Ctx>,
+    /// WASI; `None` until `Store.set_wasi`.
+    pub(crate) wasi: Option<Box<Wasi>>,
     /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None` without a deadline.
     pub(crate) epoch_deadline: Option<u64>,
     /// `Config.max_wasm_stack` of the engine, in bytes.

@@ -177,13 +177,19 @@ impl Store {
         Ok(())
     }
 
-    /// Give the store its WASI configuration. The configuration is copied: it can be used for other stores too, except for what can be read only once.
+    /// Give the store its WASI configuration, in place of an earlier one.
+    ///
+    /// The configuration is copied: it can be used for other stores too. Raises `WasiFileError` if a preopened directory is gone.
     fn set_wasi(&self, py: Python<'_>, wasi: &Bound<'_, WasiConfig>) -> PyResult<()> {
-        let (context, objects) = wasi.get().build(py)?;
+        let built = wasi.get().build(py, &self.links()?.state)?;
         let mut entry = self.enter()?;
-        entry.ctx().data_mut().wasi = Some(context);
-        for object in objects {
-            self.cell.shared.objects.keep_new(object);
+        let previous = entry.ctx().data_mut().wasi.replace(Box::new(built.wasi));
+        for owner in built.owners {
+            self.cell.shared.objects.keep_new(owner.into_any());
+        }
+        drop(entry);
+        if let Some(previous) = previous {
+            previous.release();
         }
         Ok(())
     }

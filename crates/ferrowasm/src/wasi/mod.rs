@@ -1,8 +1,46 @@
 //! WASI preview 1.
 
+pub(crate) mod capture;
 pub(crate) mod config;
+mod descriptors;
+mod owner;
+mod p1;
+mod parse;
+mod sink;
+mod source;
+mod stdio;
+mod wait;
 
-/// Placeholder until the interruptible functions land.
-pub(crate) fn add_to_linker(linker: &mut wasmtime::Linker<crate::store::Data>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p1::add_to_linker_sync(linker, |data| data.wasi.get_or_insert_with(|| wasmtime_wasi::WasiCtxBuilder::new().build_p1()))
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use wasmtime_wasi::p1::WasiP1Ctx;
+
+use crate::engine::EngineState;
+use descriptors::Descriptors;
+use owner::{Slot, StreamOwner};
+pub(crate) use p1::add_to_linker;
+use stdio::Streams;
+
+/// The WASI state of one store.
+pub(crate) struct Wasi {
+    pub(crate) context: WasiP1Ctx,
+    streams: Streams,
+    descriptors: Descriptors,
+    /// What the streams call.
+    slots: Vec<Arc<Slot>>,
+    engine: Arc<EngineState>,
+}
+
+impl Wasi {
+    /// Lets go of the Python objects of a state that has been replaced by another one.
+    pub(crate) fn release(self) {
+        self.slots.iter().for_each(|slot| slot.empty());
+    }
+}
+
+/// A `Wasi`, and the Python objects that the store has to keep for it.
+pub(crate) struct Built {
+    pub(crate) wasi: Wasi,
+    pub(crate) owners: Vec<Py<StreamOwner>>,
 }

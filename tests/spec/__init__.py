@@ -1,0 +1,1 @@
+"""The official WebAssembly test suite, run through the public Python API."""
