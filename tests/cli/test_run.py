@@ -139,13 +139,13 @@ def test_a_trap_is_one_line_and_the_backtrace(ferrowasm: Run, files: Path) -> No
 # The first compilation of C builds the C library for WASI too, which takes most of a minute on a slow machine.
 @pytest.mark.timeout(400)
 def test_a_backtrace_tells_the_lines_of_a_program_with_debug_information(ferrowasm: Run, files: Path) -> None:
-    (files / "crash.c").write_text("int main(int argc, char **argv) {\n  (void)argv;\n  if (argc < 10)\n    __builtin_trap();\n  return 0;\n}\n")
+    (files / "crash.c").write_text("/* Fails. */\nint main(void) { __builtin_trap(); }\n")
     compiler = [sys.executable, "-m", "ziglang", "cc", "--target=wasm32-wasi", "-g", "-o", "crash.wasm", "crash.c"]
     subprocess.run(compiler, cwd=files, check=True, stdin=subprocess.DEVNULL, timeout=300)
     result = ferrowasm("run", "crash.wasm")
     assert result.returncode == 134
     innermost = result.stderr.splitlines()[2]
-    assert "crash.c:4" in innermost
+    assert innermost.strip().startswith("0: main (crash.wasm+0x") and innermost.endswith("crash.c:2")
 
 
 def test_only_debug_shows_a_python_traceback(ferrowasm: Run, files: Path) -> None:
