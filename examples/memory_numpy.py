@@ -25,7 +25,8 @@ memory, wasm_sum = exports["memory"], exports["sum"]
 assert isinstance(memory, Memory) and isinstance(wasm_sum, Func)
 
 # 1000 doubles from byte 4096 on. The array is the memory: what one side writes, the other reads.
-values = np.frombuffer(memory.get_buffer_ptr(store, size=8 * 1000, offset=4096), dtype=np.float64)
+view = memoryview(memory.get_buffer_ptr(store, size=8 * 1000, offset=4096))
+values = np.frombuffer(view, dtype=np.float64)
 values[:] = np.arange(1000)
 print(wasm_sum(store, 4096, 1000))
 
