@@ -67,7 +67,8 @@ from ._wasi import DirPerms, FilePerms, WasiFileError
 #: What may be passed as `store`.
 Storelike = Store | Caller | StoreContext
 
-_Mapping.register(InstanceExports)
+# Every abstract base class has `register`; the standard stubs do not say so for this one.
+_Mapping.register(InstanceExports)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
 __all__ = [
     "AnyRef",

@@ -7,7 +7,7 @@
 //! The checksum is at the end because the engine maps files from their start.
 #![allow(unsafe_code)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -103,6 +103,11 @@ pub(crate) fn load_file<A: Artifact>(py: Python<'_>, engine: &Engine, path: &Pat
     // Not mapped: the file could change between the check and the use.
     let bytes = py.detach(|| std::fs::read(path)).map_err(|error| os_error(error, path))?;
     load(py, engine, &bytes)
+}
+
+/// The path that a `str`, `bytes` or `os.PathLike` stands for. The standard conversion knows no `bytes`.
+pub(crate) fn path_of(path: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    path.py().import("os")?.call_method1("fsdecode", (path,))?.extract()
 }
 
 /// The Python exception for an I/O error, with the file's name.

@@ -97,6 +97,12 @@ fn from_engine<'py>(py: Python<'py>, name: &str, args: impl IntoPyObject<'py, Ta
     }
 }
 
+/// The engine's trap codes, each with the engine's name for it. What `TrapCode` is held against.
+#[pyfunction]
+pub(crate) fn trap_codes() -> Vec<(u8, String)> {
+    (0..=u8::MAX).filter_map(|code| Trap::from_u8(code).map(|trap| (code, format!("{trap:?}")))).collect()
+}
+
 type FrameTuple = (u32, Option<String>, Option<usize>, Option<String>, Option<usize>, Option<String>, Option<u32>, Option<u32>);
 
 /// The arguments of `Frame`. With debug information a frame may stand for several inlined source positions; the innermost is the one reported.

@@ -2,15 +2,22 @@
 
 use std::sync::OnceLock;
 
-use pyo3::exceptions::PyKeyError;
+use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyTuple};
+use pyo3::PyClass;
 
 use crate::externs;
+use crate::func::Func;
 use crate::gil;
+use crate::global::Global;
+use crate::memory::Memory;
 use crate::module::Module;
+use crate::shared_memory::SharedMemory;
 use crate::store::StoreArg;
 use crate::store::cell::Entry;
+use crate::table::Table;
+use crate::tag::Tag;
 
 /// An instance of a module in a store: `Instance(store, module, imports)`, with one import for each of `module.imports`, in their order.
 ///
@@ -89,6 +96,18 @@ impl InstanceExports {
             Err(_) => self.by_name.bind(py).get_item(key),
         }
     }
+
+    /// The export of this name or index, which has to be a `T`.
+    fn typed<'py, T: PyClass>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, T>> {
+        let item = self.__getitem__(key)?;
+        match item.cast_into::<T>() {
+            Ok(item) => Ok(item),
+            Err(error) => {
+                let (wanted, found) = (key.py().get_type::<T>().name()?, error.into_inner().get_type().name()?);
+                Err(PyTypeError::new_err(format!("the export {} is a {found}, not a {wanted}", key.repr()?)))
+            }
+        }
+    }
 }
 
 #[pymethods]
@@ -107,6 +126,37 @@ impl InstanceExports {
     #[pyo3(signature = (key, default=None))]
     fn get<'py>(&self, key: &Bound<'py, PyAny>, default: Option<Bound<'py, PyAny>>) -> PyResult<Option<Bound<'py, PyAny>>> {
         Ok(self.find(key)?.or(default))
+    }
+
+    /// The function of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    fn func<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Func>> {
+        self.typed(key)
+    }
+
+    /// The memory of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    fn memory<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Memory>> {
+        self.typed(key)
+    }
+
+    /// The shared memory of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    fn shared_memory<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, SharedMemory>> {
+        self.typed(key)
+    }
+
+    /// The table of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    fn table<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Table>> {
+        self.typed(key)
+    }
+
+    /// The global variable of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    #[pyo3(name = "global_")]
+    fn global<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Global>> {
+        self.typed(key)
+    }
+
+    /// The exception tag of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    fn tag<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Tag>> {
+        self.typed(key)
     }
 
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {

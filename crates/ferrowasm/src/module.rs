@@ -1,7 +1,5 @@
 //! `Module`: compiled core WebAssembly.
 
-use std::path::PathBuf;
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyString};
@@ -74,8 +72,8 @@ impl Module {
 
     /// Compile the file at `path`, which holds the binary or the text format. Raises `OSError` if it cannot be read, otherwise as the class.
     #[staticmethod]
-    fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: PathBuf) -> PyResult<Module> {
-        let engine = engine.get().get()?;
+    fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: &Bound<'_, PyAny>) -> PyResult<Module> {
+        let (engine, path) = (engine.get().get()?, artifact::path_of(path)?);
         let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(error, &path))?;
         gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
@@ -103,8 +101,8 @@ impl Module {
     /// to the file, then or later, is undefined behaviour.
     #[staticmethod]
     #[pyo3(signature = (engine, path, *, trusted=false))]
-    fn deserialize_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: PathBuf, trusted: bool) -> PyResult<Module> {
-        artifact::load_file(py, engine.get().get()?, &path, trusted).map(Module::wrap)
+    fn deserialize_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: &Bound<'_, PyAny>, trusted: bool) -> PyResult<Module> {
+        artifact::load_file(py, engine.get().get()?, &artifact::path_of(path)?, trusted).map(Module::wrap)
     }
 
     /// Check that `wasm`, in the binary format, is a valid module for the engine, without compiling it. Raises `WasmtimeError` if it is not.

@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
+use pyo3::types::PyBool;
 use wasmtime::{AsContextMut, OwnedRooted, Ref, RootScope, Rooted, StorageType, StoreContextMut, Val};
 
 use crate::errors::{Misuse, OrRaise};
@@ -22,6 +23,7 @@ use crate::values::{self, Kind};
 /// reference of the WebAssembly GC heap not from the object it stands for: `ExternRef(None)` is a reference to `None` that is not null.
 #[pyclass(frozen, module = "ferrowasm")]
 pub(crate) struct ExternRef {
+    /// The object that is referred to.
     #[pyo3(get, name = "value")]
     pub(crate) object: Py<PyAny>,
 }
@@ -138,6 +140,20 @@ impl AnyRef {
         let any = self.root.to_rooted(&mut ctx);
         work(&mut ctx, any)
     }
+
+    /// Whether both refer to the same object; `NotImplemented` for anything but `==` and `!=`.
+    fn compare<'py>(&self, other: &Bound<'py, PyAny>, op: CompareOp) -> PyResult<Bound<'py, PyAny>> {
+        let py = other.py();
+        let (Ok(other), CompareOp::Eq | CompareOp::Ne) = (other.cast::<AnyRef>(), op) else {
+            return Ok(py.NotImplemented().into_bound(py));
+        };
+        let other = other.get();
+        let same = other.store.is(&self.store) && {
+            let mut entry = self.store.get().cell.enter()?;
+            OwnedRooted::ref_eq(entry.ctx(), &self.root, &other.root).or_raise(py)?
+        };
+        Ok(PyBool::new(py, same == matches!(op, CompareOp::Eq)).to_owned().into_any())
+    }
 }
 
 #[pymethods]
@@ -151,18 +167,8 @@ impl AnyRef {
         })
     }
 
-    fn __richcmp__(&self, py: Python<'_>, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<Py<PyAny>> {
-        let Ok(other) = other.cast::<AnyRef>() else { return Ok(py.NotImplemented()) };
-        let other = other.get();
-        let same = other.store.is(&self.store) && {
-            let mut entry = self.store.get().cell.enter()?;
-            OwnedRooted::ref_eq(entry.ctx(), &self.root, &other.root).or_raise(py)?
-        };
-        match op {
-            CompareOp::Eq => same.into_pyobject(py).map(|value| value.to_owned().into_any().unbind()).map_err(Into::into),
-            CompareOp::Ne => (!same).into_pyobject(py).map(|value| value.to_owned().into_any().unbind()).map_err(Into::into),
-            _ => Ok(py.NotImplemented()),
-        }
+    fn __richcmp__<'py>(&self, other: &Bound<'py, PyAny>, op: CompareOp) -> PyResult<Bound<'py, PyAny>> {
+        self.compare(other, op)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -210,6 +216,11 @@ impl I31Ref {
     #[getter]
     fn unsigned(slf: &Bound<'_, Self>) -> PyResult<u32> {
         i31(slf).map(|value| value.get_u32())
+    }
+
+    /// As `AnyRef` does it: a class with a hash of its own does not inherit the comparison.
+    fn __richcmp__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>, op: CompareOp) -> PyResult<Bound<'py, PyAny>> {
+        slf.as_super().as_super().get().compare(other, op)
     }
 
     fn __hash__(slf: &Bound<'_, Self>) -> PyResult<u32> {

@@ -4,8 +4,8 @@ use wasmtime::{Error, PoolingAllocationConfig, Result};
 
 /// The engine's default of `Config.async_stack_size`, in bytes.
 const DEFAULT_ASYNC_STACK: usize = 2 << 20;
-/// What the host functions of the engine (WASI among them) need on the stack of an async call below the deepest WebAssembly frame, in bytes. There is
-/// no guard but the end of the stack: running into that ends the process.
+/// What the host functions of the engine (WASI among them) need on the stack of an async call below the deepest
+/// WebAssembly frame, in bytes. There is no guard but the end of the stack: running into that ends the process.
 const ASYNC_HEADROOM: usize = 512 << 10;
 
 pub(super) struct Draft {

@@ -24,11 +24,13 @@ const DEFAULT_MAX_WASM_STACK: usize = 512 << 10;
 
 /// The settings from which an `Engine` is made.
 ///
-/// Each switch is a property that can be read, assigned and deleted, which restores its default, and a keyword argument:
-/// `Config(consume_fuel=True)`. An engine copies the settings, so that the same `Config` can be changed and used again.
+/// Each switch is a property that can be read, assigned and deleted, which restores its default, and a keyword
+/// argument: `Config(consume_fuel=True)`. An engine copies the settings, so that the same `Config` can be changed and
+/// used again.
 ///
-/// A value of the wrong type is a `TypeError`, a number out of range a `ValueError` (an `OverflowError` if no 64 bits hold it), an unknown name
-/// `WasmtimeError`. Settings that contradict each other are found when an `Engine` is made: `WasmtimeError`.
+/// A value of the wrong type is a `TypeError`, a number out of range a `ValueError` (an `OverflowError` if no 64 bits
+/// hold it), an unknown name `WasmtimeError`. Settings that contradict each other are found when an `Engine` is made:
+/// `WasmtimeError`.
 #[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
 pub(crate) struct Config {
     settings: Managed<Mutex<Settings>>,
@@ -82,7 +84,8 @@ impl Config {
         wasmtime::Config::new()
     }
 
-    /// The engine's configuration; `WasmtimeError` if the settings contradict each other in a way that the binding has to find itself.
+    /// The engine's configuration; `WasmtimeError` if the settings contradict each other in a way that the binding has
+    /// to find itself.
     pub(crate) fn build(&self, py: Python<'_>) -> PyResult<wasmtime::Config> {
         let settings = self.settings()?.clone();
         crate::gil::detached(py, || settings.build())
@@ -93,7 +96,8 @@ impl Config {
         Ok(self.settings()?.manages_memories())
     }
 
-    /// Locks the settings; they are plain data that no panic leaves half changed. Nothing that runs Python code happens under the lock.
+    /// Locks the settings; they are plain data that no panic leaves half changed. Nothing that runs Python code happens
+    /// under the lock.
     fn settings(&self) -> Result<MutexGuard<'_, Settings>, Misuse> {
         Ok(self.settings.get()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -153,7 +157,8 @@ impl Config {
 
     /// Enable a flag of Cranelift by its name, such as the CPU feature `has_avx2`.
     ///
-    /// Raises `WasmtimeError` for flags that could break the engine's memory safety; an `Engine` with an unknown flag raises it, too.
+    /// Raises `WasmtimeError` for flags that could break the engine's memory safety; an `Engine` with an unknown flag
+    /// raises it, too.
     fn cranelift_flag_enable(&self, py: Python<'_>, flag: &Bound<'_, PyAny>) -> PyResult<()> {
         let flag = flag.extract().map_err(|_| expected("a str for flag", flag))?;
         self.set_flag(py, flag, None)
@@ -161,7 +166,8 @@ impl Config {
 
     /// Set a flag of Cranelift by its name to a value in text form, such as `opt_level` to `none`.
     ///
-    /// Raises `WasmtimeError` for flags that could break the engine's memory safety; an `Engine` with an unknown flag or value raises it, too.
+    /// Raises `WasmtimeError` for flags that could break the engine's memory safety; an `Engine` with an unknown flag
+    /// or value raises it, too.
     fn cranelift_flag_set(&self, py: Python<'_>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let key = key.extract().map_err(|_| expected("a str for key", key))?;
         let value = value.extract().map_err(|_| expected("a str for value", value))?;

@@ -41,7 +41,8 @@ pub(super) fn extract(value: &Bound<'_, PyAny>) -> PyResult<BTreeMap<String, u8>
         };
         if lookup(&mut known, &visitor(&operator)).is_none() {
             return Err(PyValueError::new_err(format!(
-                "unknown operator {operator:?} in operator_cost: expected a name of the text format, such as \"i32.add\""
+                "unknown operator {operator:?} in operator_cost: \
+                 expected a name of the text format, such as \"i32.add\""
             )));
         }
         let cost = numbers::unsigned(&cost, &format!("the cost of {operator}"), u8::MAX.into())?;

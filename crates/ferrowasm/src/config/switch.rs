@@ -1,7 +1,7 @@
 //! A switch of `Config`: its name, what it accepts, its default, and what it does to the engine's configuration.
 //!
-//! Everything that Python sees of a switch follows from its row in `switches`: the property with getter, setter and deleter, its docstring, the
-//! keyword of `Config(…)`, and the effect on an engine.
+//! Everything that Python sees of a switch follows from its row in `switches`: the property with getter, setter and
+//! deleter, its docstring, the keyword of `Config(…)`, and the effect on an engine.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -26,6 +26,9 @@ pub(super) struct Switch {
     kind: Kind,
 }
 
+/// Accepted names, each with its effect.
+type Options = &'static [(&'static str, fn(&mut Draft))];
+
 /// What a switch accepts, and how an accepted value is applied.
 enum Kind {
     Flag {
@@ -47,7 +50,7 @@ enum Kind {
     /// One of a few names, the first of which is the default.
     Choice {
         what: &'static str,
-        options: &'static [(&'static str, fn(&mut Draft))],
+        options: Options,
     },
     /// A target triple, or `None` for the host.
     Target,
@@ -103,12 +106,7 @@ pub(super) const fn limit(
 }
 
 /// `what` is what error messages call the switch.
-pub(super) const fn choice(
-    name: &'static str,
-    what: &'static str,
-    options: &'static [(&'static str, fn(&mut Draft))],
-    doc: &'static str,
-) -> Switch {
+pub(super) const fn choice(name: &'static str, what: &'static str, options: Options, doc: &'static str) -> Switch {
     Switch { name, doc, kind: Kind::Choice { what, options } }
 }
 
@@ -245,12 +243,7 @@ fn text(value: &Bound<'_, PyAny>, name: &str) -> PyResult<String> {
     }
 }
 
-fn named(
-    value: &Bound<'_, PyAny>,
-    name: &str,
-    what: &str,
-    options: &'static [(&'static str, fn(&mut Draft))],
-) -> PyResult<&'static str> {
+fn named(value: &Bound<'_, PyAny>, name: &str, what: &str, options: Options) -> PyResult<&'static str> {
     let text = text(value, name)?;
     match options.iter().find(|(option, _)| *option == text) {
         Some((option, _)) => Ok(option),
@@ -268,7 +261,8 @@ fn open_cache(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     let file = match value.cast::<PyBool>() {
         Ok(on) if on.is_true() => None,
         Ok(_) => {
-            let message = "caching cannot be explicitly disabled: it is off by default, and `del config.cache` turns it off again";
+            let message = "caching cannot be explicitly disabled: it is off by default, \
+                           and `del config.cache` turns it off again";
             return Err(wasmtime_error(py, message));
         }
         Err(_) => match value.extract::<PathBuf>() {

@@ -9,8 +9,9 @@ pub(crate) fn hash_of(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Gives a class with a field `value: Managed<$value>`, where `$value: Clone + Eq + Hash + Display`, the behaviour of a value: equality, hash, a
-/// text in the WebAssembly text format, copies that are closed on their own, `close()` and `with`.
+/// Gives a class with a field `value: Managed<$value>`, where `$value: Clone + Eq + Hash + Display`, the behaviour of a
+/// value: equality, hash, a text in the WebAssembly text format, copies that are closed on their own, `close()` and
+/// `with`.
 macro_rules! type_class {
     ($class:ident, $value:ty) => {
         impl $class {

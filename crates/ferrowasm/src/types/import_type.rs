@@ -21,7 +21,8 @@ impl fmt::Display for Import {
     }
 }
 
-/// An import of a module: the two names by which it is looked up, and its type. It stays valid when the module is closed.
+/// An import of a module: the two names by which it is looked up, and its type. It stays valid when the module is
+/// closed.
 #[pyclass(frozen, module = "ferrowasm")]
 pub(crate) struct ImportType {
     value: Managed<Import>,

@@ -1,4 +1,4 @@
-//! `Limits`: the least and greatest size of a memory or table. The Python class is a dataclass; this is its validated form.
+//! `Limits`: the least and greatest size of a memory or table. The Python class is a dataclass; here it is checked.
 
 use std::fmt;
 
@@ -14,7 +14,8 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The numbers of a Python `Limits`, which may have been assigned anything: ints from 0 to `largest`, and `None` for no maximum.
+    /// The numbers of a Python `Limits`, which may have been assigned anything: ints from 0 to `largest`, and `None`
+    /// for no maximum.
     pub(super) fn extract(value: &Bound<'_, PyAny>, largest: u64) -> PyResult<Limits> {
         let py = value.py();
         if !value.is_instance(&class(py)?)? {

@@ -36,12 +36,12 @@ impl fmt::Display for MemoryShape {
     }
 }
 
-/// The type of a linear memory: its size in pages, whether addresses have 64 bits, whether threads share it, and the base-2 logarithm of the page
-/// size in bytes (16, or 0 with the custom-page-sizes proposal).
+/// The type of a linear memory: its size in pages, whether addresses have 64 bits, whether threads share it, and the
+/// base-2 logarithm of the page size in bytes (16, or 0 with the custom-page-sizes proposal).
 ///
-/// Raises `TypeError` unless `limits` is `Limits` with int sizes, `OverflowError` if a number is negative or beyond 64 bits, and `WasmtimeError` if
-/// the combination is impossible: a maximum below the minimum, more than the addresses reach, an unsupported page size, a shared memory without a
-/// maximum.
+/// Raises `TypeError` unless `limits` is `Limits` with int sizes, `OverflowError` if a number is negative or beyond 64
+/// bits, and `WasmtimeError` if the combination is impossible: a maximum below the minimum, more than the addresses
+/// reach, an unsupported page size, a shared memory without a maximum.
 #[pyclass(frozen, module = "ferrowasm")]
 pub(crate) struct MemoryType {
     value: Managed<MemoryShape>,
@@ -63,7 +63,10 @@ impl MemoryType {
 #[pymethods]
 impl MemoryType {
     #[new]
-    #[pyo3(signature = (limits, is_64=false, shared=false, page_size_log2=None), text_signature = "(limits, is_64=False, shared=False, page_size_log2=16)")]
+    #[pyo3(
+        signature = (limits, is_64=false, shared=false, page_size_log2=None),
+        text_signature = "(limits, is_64=False, shared=False, page_size_log2=16)"
+    )]
     fn new(
         py: Python<'_>,
         limits: &Bound<'_, PyAny>,

@@ -1,6 +1,7 @@
 //! The types of WebAssembly values, functions, globals, tables, memories and tags as immutable Python values.
 //!
-//! They belong to no store. Only those that mention a type which a module defines belong to an engine; the others are usable with any.
+//! They belong to no store. Only those that mention a type which a module defines belong to an engine; the others are
+//! usable with any.
 
 mod class;
 mod export_type;

@@ -47,10 +47,12 @@ impl fmt::Display for TableShape {
     }
 }
 
-/// The type of a table: the reference type of its elements and its size in elements. Sizes fit 32 bits, with `is_64=True` 64 bits.
+/// The type of a table: the reference type of its elements and its size in elements. Sizes fit 32 bits, with
+/// `is_64=True` 64 bits.
 ///
-/// Raises `TypeError` unless `valtype` is a `ValType` and `limits` is `Limits` with int sizes, `ValueError` if `valtype` is no reference type,
-/// `OverflowError` if a size is negative or too large, and `WasmtimeError` if the maximum is less than the minimum.
+/// Raises `TypeError` unless `valtype` is a `ValType` and `limits` is `Limits` with int sizes, `ValueError` if
+/// `valtype` is no reference type, `OverflowError` if a size is negative or too large, and `WasmtimeError` if the
+/// maximum is less than the minimum.
 #[pyclass(frozen, module = "ferrowasm")]
 pub(crate) struct TableType {
     value: Managed<TableShape>,

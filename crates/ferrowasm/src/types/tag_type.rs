@@ -56,7 +56,8 @@ impl TagType {
         Ok(FuncType::from_value(self.value.get()?.0.clone()))
     }
 
-    /// wasmtime-py gives a pointer into its C library here. There is no C library behind this package: always raises `NotImplementedError`.
+    /// wasmtime-py gives a pointer into its C library here. There is no C library behind this package: always raises
+    /// `NotImplementedError`.
     fn ptr(&self) -> PyResult<()> {
         self.value.get()?;
         Err(PyNotImplementedError::new_err(

@@ -11,7 +11,8 @@ use super::class::type_class;
 use crate::errors::{Misuse, wasmtime_error};
 use crate::managed::Managed;
 
-/// A value type with the equality of Python: the same type, not merely a subtype, and never a panic for types of different engines.
+/// A value type with the equality of Python: the same type, not merely a subtype, and never a panic for types of
+/// different engines.
 #[derive(Clone)]
 pub(crate) struct ValueType(pub(crate) wasmtime::ValType);
 
@@ -80,7 +81,8 @@ const SHORTHANDS: [(&str, &str, RefType); 14] = [
     ("nullcontref", "nocont", RefType::NULLCONTREF),
 ];
 
-/// The name of a heap type in the text format. Engines do not keep the names of types that modules define: `$struct` stands for any defined struct.
+/// The name of a heap type in the text format. Engines do not keep the names of types that modules define: `$struct`
+/// stands for any defined struct.
 fn heap_name(heap: &HeapType) -> &'static str {
     match heap {
         HeapType::Extern => "extern",
@@ -119,8 +121,9 @@ fn defining_engine(ty: &wasmtime::ValType) -> Option<&Engine> {
 
 /// The type of a WebAssembly value: a number, a vector or a reference.
 ///
-/// Made with the static methods, such as `ValType.i32()`. `str()` gives the type as in the WebAssembly text format; a type that a module defines
-/// shows as `(ref null $struct)`, since engines do not keep its name. Two types are equal when they are the same type, not when one is a subtype.
+/// Made with the static methods, such as `ValType.i32()`. `str()` gives the type as in the WebAssembly text format; a
+/// type that a module defines shows as `(ref null $struct)`, since engines do not keep its name. Two types are equal
+/// when they are the same type, not when one is a subtype.
 #[pyclass(frozen, module = "ferrowasm")]
 pub(crate) struct ValType {
     value: Managed<ValueType>,
@@ -179,7 +182,8 @@ named! {
     externref => wasmtime::ValType::EXTERNREF;
     /// A reference to a function, or null.
     funcref => wasmtime::ValType::FUNCREF;
-    /// A reference to any WebAssembly object (a struct, an array, an i31) or to a host object that was converted to one, or null.
+    /// A reference to any WebAssembly object (a struct, an array, an i31) or to a host object that was converted to
+    /// one, or null.
     anyref => wasmtime::ValType::ANYREF;
     /// A reference that can be compared for identity (a struct, an array, an i31), or null.
     eqref => wasmtime::ValType::EQREF;
@@ -217,8 +221,9 @@ impl ValType {
         Err(wasmtime_error(py, "cannot construct directly: use a static method such as ValType.i32()"))
     }
 
-    /// A reference to the heap type `heap_type`, given by its name in the text format: `extern`, `func`, `any`, `eq`, `i31`, `struct`, `array`,
-    /// `exn`, `cont`, `none`, `nofunc`, `noextern`, `noexn` or `nocont`. With `nullable=False` the type excludes null.
+    /// A reference to the heap type `heap_type`, given by its name in the text format: `extern`, `func`, `any`, `eq`,
+    /// `i31`, `struct`, `array`, `exn`, `cont`, `none`, `nofunc`, `noextern`, `noexn` or `nocont`. With
+    /// `nullable=False` the type excludes null.
     ///
     /// Raises `ValueError` for any other name.
     #[staticmethod]
@@ -248,7 +253,8 @@ impl ValType {
         Ok(self.get()?.as_ref().is_some_and(RefType::is_nullable))
     }
 
-    /// What a reference type refers to, by its name in the text format (`func`, `extern`, `struct`, …); `None` for numbers and vectors.
+    /// What a reference type refers to, by its name in the text format (`func`, `extern`, `struct`, …); `None` for
+    /// numbers and vectors.
     ///
     /// A type that a module defines is `$func`, `$struct`, `$array`, `$cont` or `$exn`: engines do not keep its name.
     #[getter]

@@ -1,6 +1,7 @@
 //! `WasiConfig`: what a WASI program may see of its host.
 
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -85,6 +86,49 @@ impl State {
             Which::Stdout => &mut self.stdout,
             Which::Stderr => &mut self.stderr,
         }
+    }
+
+    /// The state for one store, or the preopened directory that cannot be opened (any more).
+    fn assemble(&self, py: Python<'_>, engine: &Arc<EngineState>) -> Result<Wasi, (PathBuf, io::Error)> {
+        let mut slots = Vec::new();
+        let mut own = |object: &Py<PyAny>| {
+            let slot = Slot::new(object.clone_ref(py));
+            slots.push(slot.clone());
+            slot
+        };
+        let stdin = match &self.stdin {
+            Stdin::Empty => Source::Empty,
+            Stdin::Inherit => Source::Inherit,
+            Stdin::File(file, _) => Source::File(file.clone()),
+            Stdin::Bytes(bytes) => Source::Bytes(Mutex::new(bytes.clone())),
+            Stdin::Reader(object, method) => Source::Reader(own(object), method),
+        };
+        let mut sink = |output: &Stdout, inherit: Sink| match output {
+            Stdout::Null => Sink::Null,
+            Stdout::Inherit => inherit,
+            Stdout::File(file, _) => Sink::File(file.clone()),
+            Stdout::Capture(captured) => Sink::Capture(captured.clone()),
+            Stdout::Callback(object) => Sink::Callback(own(object)),
+            Stdout::Writer(object) => Sink::Writer(own(object)),
+        };
+        let stdout = Arc::new(sink(&self.stdout, Sink::InheritStdout));
+        let stderr = Arc::new(sink(&self.stderr, Sink::InheritStderr));
+        let streams = Streams { stdin: Arc::new(stdin), stdout, stderr };
+        let mut builder = WasiCtxBuilder::new();
+        // File operations on the caller's thread: no threads of the engine's, which a forked child would miss.
+        builder.allow_blocking_current_thread(true);
+        builder.args(&self.argv).envs(&self.environment());
+        builder.stdin(StdinHandle(streams.stdin.clone()));
+        builder.stdout(StdoutHandle(streams.stdout.clone())).stderr(StdoutHandle(streams.stderr.clone()));
+        for Preopen { host, guest, perms } in &self.preopens {
+            let perms = if perms.may_write() { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+            if let Err(error) = builder.preopened_dir(host, guest, perms) {
+                let error = error.downcast().unwrap_or_else(|error| io::Error::other(error.to_string()));
+                return Err((host.clone(), error));
+            }
+        }
+        let descriptors = Descriptors::new(self.preopens.iter().map(|preopen| preopen.perms));
+        Ok(Wasi { context: builder.build_p1(), streams, descriptors, slots, engine: engine.clone() })
     }
 
     fn objects(&self) -> impl Iterator<Item = &Py<PyAny>> {
@@ -193,56 +237,17 @@ impl WasiConfig {
         Ok(get(self.lock()?.output(which)).map(|object| object.clone_ref(py)))
     }
 
-    /// The context for one store.
+    /// The state for one store.
     pub(crate) fn build(&self, py: Python<'_>, engine: &Arc<EngineState>) -> PyResult<Built> {
-        let state = self.lock()?;
-        let mut slots = Vec::new();
-        let mut own = |object: &Py<PyAny>| {
-            let slot = Slot::new(object.clone_ref(py));
-            slots.push(slot.clone());
-            slot
+        let assembled = self.lock()?.assemble(py, engine);
+        // No longer locked: what follows allocates, so that Python's collector may run finalisers, which may use the configuration.
+        let wasi = match assembled {
+            Ok(wasi) => wasi,
+            Err((path, error)) => return Err(parse::file_error(py, &error, path.into_pyobject(py)?.as_any())),
         };
-        let stdin = match &state.stdin {
-            Stdin::Empty => Source::Empty,
-            Stdin::Inherit => Source::Inherit,
-            Stdin::File(file, _) => Source::File(file.clone()),
-            Stdin::Bytes(bytes) => Source::Bytes(Mutex::new(bytes.clone())),
-            Stdin::Reader(object, method) => Source::Reader(own(object), method),
-        };
-        let mut sink = |output: &Stdout, inherit: Sink| match output {
-            Stdout::Null => Sink::Null,
-            Stdout::Inherit => inherit,
-            Stdout::File(file, _) => Sink::File(file.clone()),
-            Stdout::Capture(captured) => Sink::Capture(captured.clone()),
-            Stdout::Callback(object) => Sink::Callback(own(object)),
-            Stdout::Writer(object) => Sink::Writer(own(object)),
-        };
-        let stdout = sink(&state.stdout, Sink::InheritStdout);
-        let stderr = sink(&state.stderr, Sink::InheritStderr);
-        let streams = Streams { stdin: Arc::new(stdin), stdout: Arc::new(stdout), stderr: Arc::new(stderr) };
-        let mut builder = builder(&state, &streams);
-        for preopen in &state.preopens {
-            let perms = if preopen.perms.may_write() { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            if let Err(error) = builder.preopened_dir(&preopen.host, &preopen.guest, perms) {
-                let error = error.downcast::<std::io::Error>().unwrap_or_else(|error| std::io::Error::other(error.to_string()));
-                return Err(parse::file_error(py, &error, preopen.host.as_path().into_pyobject(py)?.as_any()));
-            }
-        }
-        let descriptors = Descriptors::new(state.preopens.iter().map(|preopen| preopen.perms));
-        let owners = slots.iter().map(|slot| Py::new(py, StreamOwner::new(slot))).collect::<PyResult<_>>()?;
-        let wasi = Wasi { context: builder.build_p1(), streams, descriptors, slots, engine: engine.clone() };
+        let owners = wasi.slots.iter().map(|slot| Py::new(py, StreamOwner::new(slot))).collect::<PyResult<_>>()?;
         Ok(Built { wasi, owners })
     }
-}
-
-fn builder(state: &State, streams: &Streams) -> WasiCtxBuilder {
-    let mut builder = WasiCtxBuilder::new();
-    // File operations on the caller's thread: no threads of the engine's, which a forked child would miss.
-    builder.allow_blocking_current_thread(true);
-    builder.args(&state.argv).envs(&state.environment());
-    builder.stdin(StdinHandle(streams.stdin.clone()));
-    builder.stdout(StdoutHandle(streams.stdout.clone())).stderr(StdoutHandle(streams.stderr.clone()));
-    builder
 }
 
 impl Which {
