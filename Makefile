@@ -12,7 +12,7 @@ STAMPS := $(VENV)/stamps
 RUST_SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
 PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' -o -name 'py.typed' 2>/dev/null)
 PACKAGE_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE $(RUST_SOURCES) $(PYTHON_SOURCES)
-TYPED_PATHS := python tests examples tools
+TYPED_PATHS := python tests examples
 
 # The build of the wheel and clippy must agree on the interpreter, or each would rebuild what depends on PyO3 for the other.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
