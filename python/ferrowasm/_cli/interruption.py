@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def ended_by_control_c() -> Iterator[None]:
+def ended_by_control_c() -> Generator[None]:
     """Let Ctrl-C end the process at once, as it ends a program that is not written in Python; the shell sees exit code 130.
 
     Python raises `KeyboardInterrupt` between two of its own instructions. A compilation, or a program in an endless loop, does not get there.

@@ -6,7 +6,7 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -77,7 +77,7 @@ def from_text(name: str, data: bytes) -> bytes:
 
 
 @contextmanager
-def blaming(name: str) -> Iterator[None]:
+def blaming(name: str) -> Generator[None]:
     """Let the message of an engine error begin with the file that it is about."""
     try:
         yield
@@ -89,7 +89,7 @@ def blaming(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def notice(activity: str) -> Iterator[None]:
+def notice(activity: str) -> Generator[None]:
     """Say on standard error what is going on if it takes more than a moment, and when it is over."""
     announced = threading.Event()
 
