@@ -67,11 +67,19 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     match error.downcast_ref::<Trap>() {
         Some(trap) => {
             let frames: Vec<_> = backtrace.map(|backtrace| backtrace.frames().iter().map(frame).collect()).unwrap_or_default();
-            from_engine(py, "Trap", (describe(error), *trap as u8, frames))
+            let mut message = describe(error);
+            if *trap == Trap::CannotEnterComponent {
+                message.push_str(CANNOT_ENTER);
+            }
+            from_engine(py, "Trap", (message, *trap as u8, frames))
         }
         None => exception(py, "WasmtimeError", &describe(error)),
     }
 }
+
+/// What to do about `Trap::CannotEnterComponent`, whose reason the engine does not tell.
+const CANNOT_ENTER: &str = "\n\nEither an earlier error (a trap, or an exception of a callback) left the components of this store unusable: instantiate \
+    the component in a new Store. Or a callback calls back into the component instance that called it, which is not allowed.";
 
 /// The error and what caused it, without the host's own backtrace.
 fn describe(error: &Error) -> String {

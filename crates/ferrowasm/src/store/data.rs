@@ -7,6 +7,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::cell::Shared;
 use super::limits::StoreLimits;
+use crate::component::Http;
 use crate::engine::EngineState;
 
 pub(crate) struct Data {
@@ -14,6 +15,7 @@ pub(crate) struct Data {
     pub(crate) limits: StoreLimits,
     /// WASI preview 1; `None` until `Store.set_wasi`.
     pub(crate) wasi: Option<WasiP1Ctx>,
+    pub(crate) http: Http,
     /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None` without a deadline.
     pub(crate) epoch_deadline: Option<u64>,
     /// `Config.max_wasm_stack` of the engine, in bytes.
@@ -28,6 +30,7 @@ impl Data {
             shared,
             limits: StoreLimits::default(),
             wasi: None,
+            http: Http::default(),
             epoch_deadline: None,
             max_wasm_stack: engine.max_wasm_stack,
             fixed_memory_size: engine.fixed_memory_size,
