@@ -3,6 +3,7 @@
 mod artifact;
 mod buffer;
 mod caller;
+mod component;
 mod config;
 mod engine;
 mod errors;
@@ -45,6 +46,8 @@ mod _native {
 
     #[pymodule_export]
     use super::caller::Caller;
+    #[pymodule_export]
+    use super::component::component;
     #[pymodule_export]
     use super::config::Config;
     #[pymodule_export]
