@@ -199,6 +199,13 @@ impl Store {
         Ok(())
     }
 
+    /// Get the store ready for components that use wasi:http.
+    ///
+    /// Every store is: this is here for programs that call it. Outgoing requests are denied.
+    fn set_wasi_http(&self) -> PyResult<()> {
+        self.enter().map(drop)
+    }
+
     fn __repr__(&self) -> &'static str {
         match self.cell.enter() {
             Ok(_) => "<Store>",
