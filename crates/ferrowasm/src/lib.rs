@@ -21,6 +21,7 @@ mod managed;
 mod memory;
 mod module;
 mod numbers;
+mod outline;
 mod raw;
 mod refs;
 mod shared_memory;
@@ -92,6 +93,8 @@ mod _native {
     use super::tag::Tag;
     #[pymodule_export]
     use super::text::is_component;
+    #[pymodule_export]
+    use super::outline::module_outline;
     #[pymodule_export]
     use super::text::module_sections;
     #[pymodule_export]
