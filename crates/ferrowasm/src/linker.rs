@@ -344,9 +344,10 @@ impl Linker {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Some(state) = self.state.peek() else { return Ok(()) };
         visit.call(self.engine.get())?;
         // A linker that is in use keeps what it has until the next collection.
-        let Some(Ok(guard)) = self.state.peek().map(Mutex::try_lock) else { return Ok(()) };
+        let Ok(guard) = state.try_lock() else { return Ok(()) };
         let Some(state) = guard.as_ref() else { return Ok(()) };
         visit.call(&state.hosts)?;
         state.origins.values().try_for_each(|origin| match origin {
