@@ -17,11 +17,15 @@ makers = [
     ferrowasm.Config, ferrowasm.Engine, ferrowasm.WasiConfig, Subclass,
     lambda: ferrowasm.Store(engine), lambda: ferrowasm.Linker(engine),
 ]
-for threshold in range(1, 40):
+for threshold in range(1, 20):
     gc.set_threshold(threshold)
     for make in makers:
-        for _ in range(2 * threshold):
-            keep = make(), []
+        kept = []
+        for index in range(60):
+            kept.append(make())
+            # Out of step with the objects, so that over the rounds a collection begins at each of their allocations.
+            if index % 3 == 0:
+                kept.append([])
 print("survived")
 """
 
