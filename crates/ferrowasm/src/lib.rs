@@ -11,6 +11,7 @@ mod externs;
 mod func;
 mod gil;
 mod global;
+mod guarded;
 mod host;
 mod instance;
 mod instance_pre;
