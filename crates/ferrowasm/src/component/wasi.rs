@@ -19,7 +19,7 @@ impl WasiView for Data {
 /// The WASI state of a store. Instantiation asks for a configuration, so guests do not see the empty one that stands in for a missing one.
 fn wasi<'a>(configured: &'a mut Option<Box<Wasi>>, empty: &'a mut Option<WasiP1Ctx>) -> WasiCtxView<'a> {
     match configured {
-        Some(wasi) => wasi.context.ctx(),
+        Some(wasi) => wasi.for_components().ctx(),
         None => empty.get_or_insert_with(|| WasiCtxBuilder::new().build_p1()).ctx(),
     }
 }
