@@ -5,16 +5,22 @@ The names are those of `wasmtime.component`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as _Mapping
+
 from .._native.component import (
     Component,
     ComponentInstanceType,
     ComponentType,
+    Err,
     ExportIndex,
     Func,
     Instance,
+    InstanceExports,
+    InstancePre,
     Linker,
     LinkerInstance,
     ModuleType,
+    Ok,
     Record,
     ResourceAny,
     ResourceHost,
@@ -55,6 +61,8 @@ from ._types import (
     VariantType,
 )
 
+_Mapping.register(InstanceExports)
+
 #: What a component or instance type imports and exports.
 ComponentItem = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
 
@@ -77,6 +85,7 @@ __all__ = [
     "ComponentItem",
     "ComponentType",
     "EnumType",
+    "Err",
     "ErrorContext",
     "ExportIndex",
     "FixedLengthListType",
@@ -85,11 +94,14 @@ __all__ = [
     "FuncType",
     "FutureType",
     "Instance",
+    "InstanceExports",
+    "InstancePre",
     "Linker",
     "LinkerInstance",
     "ListType",
     "MapType",
     "ModuleType",
+    "Ok",
     "OptionType",
     "OwnType",
     "Record",
