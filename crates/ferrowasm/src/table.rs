@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use wasmtime::{AsContextMut, RefType, RootScope, StoreContextMut};
 
-use crate::errors::OrRaise;
+use crate::errors::{OrRaise, wasmtime_error};
 use crate::gil;
 use crate::numbers;
 use crate::store::cell::Entry;
@@ -83,6 +83,12 @@ impl Table {
     fn set(&self, store: &Bound<'_, PyAny>, idx: &Bound<'_, PyAny>, val: &Bound<'_, PyAny>) -> PyResult<()> {
         let idx = numbers::unsigned(idx, "idx", u64::MAX)?;
         let mut entry = self.enter(store)?;
+        let size = self.table.size(entry.ctx());
+        if idx >= size {
+            // The engine's own error is a trap, but no WebAssembly is to blame here.
+            let message = format!("index {idx} is out of bounds: the table has {size} elements");
+            return Err(wasmtime_error(store.py(), &message));
+        }
         let mut scope = RootScope::new(entry.ctx());
         let element = values::to_ref(&mut scope.as_context_mut(), &self.element, val)?;
         self.table.set(&mut scope, idx, element).or_raise(store.py())
