@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::PyClass;
 
 use crate::externs;
@@ -13,6 +13,7 @@ use crate::gil;
 use crate::global::Global;
 use crate::memory::Memory;
 use crate::module::Module;
+use crate::numbers;
 use crate::shared_memory::SharedMemory;
 use crate::store::StoreArg;
 use crate::store::cell::Entry;
@@ -91,10 +92,11 @@ pub(crate) struct InstanceExports {
 impl InstanceExports {
     fn find<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = key.py();
-        match key.cast::<PyInt>() {
-            Ok(index) => Ok(index.extract::<usize>().ok().and_then(|index| self.by_index.bind(py).get_item(index).ok())),
-            Err(_) => self.by_name.bind(py).get_item(key),
+        if key.is_instance_of::<PyString>() || !key.hasattr("__index__")? {
+            return self.by_name.bind(py).get_item(key);
         }
+        let index = numbers::index(key, "the index of an export")?;
+        Ok(index.extract::<usize>().ok().and_then(|index| self.by_index.bind(py).get_item(index).ok()))
     }
 
     /// The export of this name or index, which has to be a `T`.
@@ -119,7 +121,7 @@ impl InstanceExports {
     }
 
     fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.find(key)?.ok_or_else(|| PyKeyError::new_err(key.clone().unbind()))
+        self.find(key)?.ok_or_else(|| PyKeyError::new_err((key.clone().unbind(),)))
     }
 
     /// The export of this name or index, or `default`.
