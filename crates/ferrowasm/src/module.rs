@@ -74,7 +74,7 @@ impl Module {
     #[staticmethod]
     fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: &Bound<'_, PyAny>) -> PyResult<Module> {
         let (engine, path) = (engine.get().get()?, artifact::path_of(path)?);
-        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(error, &path))?;
+        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(py, &error, &path))?;
         gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
                 error.set_path(&path);
