@@ -17,9 +17,7 @@ from support import engine_with, host, instantiate, raises
 
 from ferrowasm import (
     ClosedError,
-    Config,
     Engine,
-    Func,
     InstanceExports,
     Limits,
     Memory,
@@ -488,5 +486,3 @@ def test_a_memory_made_by_the_host_is_imported() -> None:
         '(module (import "" "m" (memory 1 4)) (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0))))', [memory], store
     )
     assert exports.func("load")(store, 9) == 42
-    assert isinstance(exports["load"], Func)
-    assert Config().memory_may_move
