@@ -92,7 +92,12 @@ class Config(_Managed):
     strategy: Literal["auto", "cranelift", "winch"]
     enable_compiler: bool
     target: str | None
-    cache: bool | str | os.PathLike[str]
+    @property
+    def cache(self) -> bool | str: ...
+    @cache.setter
+    def cache(self, value: bool | str | os.PathLike[str]) -> None: ...
+    @cache.deleter
+    def cache(self) -> None: ...
     parallel_compilation: bool
     cranelift_opt_level: Literal["speed", "speed_and_size", "none"]
     cranelift_regalloc_algorithm: Literal["backtracking", "single_pass"]

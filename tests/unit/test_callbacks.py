@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import traceback
@@ -147,9 +148,10 @@ def test_an_exception_in_a_start_function_comes_out_of_linkers(error: BaseExcept
     linker = Linker(store.engine)
     linker.define_func("", "h", func_type(), raising(error))
     module = Module(store.engine, '(module (import "" "h" (func $h)) (func $s (call $h)) (start $s))')
-    for instantiation in (lambda: linker.instantiate(store, module), lambda: linker.instantiate_pre(module).instantiate(store)):
+    pre = linker.instantiate_pre(module)
+    for instantiate_in in (functools.partial(linker.instantiate, module=module), pre.instantiate):
         with pytest.raises(type(error)) as caught:
-            instantiation()
+            instantiate_in(store)
         assert caught.value is error
 
 
