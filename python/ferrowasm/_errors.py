@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._managed import Managed
+
+if TYPE_CHECKING:
+    from ._native import ExnRef
 
 __all__ = [
     "ClosedError",
     "ExitTrap",
     "ExpiredError",
     "Frame",
+    "OutOfBoundsError",
     "SignatureError",
     "StoreBusyError",
     "Trap",
@@ -183,8 +187,8 @@ class ExitTrap(WasmtimeError):
 class Trap(Managed, Exception):
     """WebAssembly trapped.
 
-    `message` is the engine's text with the WebAssembly backtrace, `trap_code` tells the reason (`None` for a trap made by hand), and `frames` is the
-    backtrace, innermost frame first.
+    `message` is the engine's text with the WebAssembly backtrace, `trap_code` tells the reason, and `frames` is the backtrace, innermost frame first.
+    A WebAssembly exception that nobody catches is a trap without a code: `exception` refers to it.
     """
 
     def __init__(self, message: str) -> None:
@@ -193,6 +197,7 @@ class Trap(Managed, Exception):
         super().__init__(message)
         self._trap_code: TrapCode | None = None
         self._frames: list[Frame] = []
+        self._exception: ExnRef | None = None
 
     @classmethod
     def _from_engine(cls, message: str, code: int | None, frames: list[tuple[Any, ...]]) -> Trap:
@@ -217,11 +222,21 @@ class Trap(Managed, Exception):
         """The WebAssembly frames that were active, innermost first; empty for a trap made by hand."""
         return list(getattr(self, "_frames", ()))
 
+    @property
+    def exception(self) -> ExnRef | None:
+        """The WebAssembly exception that nobody caught, if that is what ended the call; it keeps its store alive."""
+        return getattr(self, "_exception", None)
+
+    def _set_exception(self, exception: ExnRef) -> None:
+        self._exception = exception
+
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), self.args, self.__dict__)
+        # A reference into a store means nothing in another process.
+        state = {name: value for name, value in self.__dict__.items() if name != "_exception"}
+        return (type(self), self.args, state)
 
 
 class WrongStoreError(WasmtimeError, ValueError):
@@ -246,3 +261,7 @@ class StoreBusyError(WasmtimeError, RuntimeError):
 
 class SignatureError(WasmtimeError, TypeError):
     """A function was called with the wrong number of arguments, or a callback returned the wrong number of results."""
+
+
+class OutOfBoundsError(WasmtimeError, IndexError):
+    """An index that a table does not have."""

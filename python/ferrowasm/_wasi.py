@@ -36,8 +36,8 @@ class FilePerms(enum.Enum):
 class WasiFileError(WasmtimeError, OSError):
     """A file or directory that a `WasiConfig` names cannot be opened.
 
-    It is an instance of the `OSError` subclass for its reason too (`FileNotFoundError`, `PermissionError`, `IsADirectoryError`,
-    `NotADirectoryError`), with `errno`, `strerror` and `filename` set.
+    It is an instance of the `OSError` subclass for its reason too (`FileNotFoundError`, `PermissionError`,
+    `IsADirectoryError`, `NotADirectoryError`), with `errno`, `strerror` and `filename` set.
     """
 
     def __init__(self, *args: Any) -> None:

@@ -37,7 +37,7 @@ from ferrowasm import (
     WasmtimeError,
 )
 
-#: The functions that the tests call: parameters (i: i32, I: i64), in the order of WASI; all but `proc_exit` return an errno.
+#: The functions that the tests call: parameters (i: i32, I: i64) in WASI's order; all but `proc_exit` return an errno.
 SIGNATURES = {
     "args_get": "ii",
     "args_sizes_get": "ii",
@@ -200,7 +200,9 @@ def interrupt() -> Iterator[Callable[[float], None]]:
 def run_python(code: str, *args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
     """Runs a program that has this module's names."""
     prelude = f"import sys; sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})\nfrom test_wasi import *\n"
-    return subprocess.run([sys.executable, "-c", prelude + code, *args], capture_output=True, text=True, timeout=60, check=False, **kwargs)
+    return subprocess.run(
+        [sys.executable, "-c", prelude + code, *args], capture_output=True, text=True, timeout=60, check=False, **kwargs
+    )
 
 
 # Arguments and environment
@@ -372,7 +374,9 @@ def test_a_raw_reader_without_data_is_eagain_for_the_guest() -> None:
     assert Guest(WasiConfig(stdin=Raw())).read(0) == AGAIN
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3), StopIteration(), OSError(5, "y")])
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3), StopIteration(), OSError(5, "y")]
+)
 def test_what_a_reader_raises_comes_out_unchanged(error: BaseException) -> None:
     class Reader:
         def read(self, size: int) -> bytes:
@@ -396,9 +400,13 @@ def test_a_reader_may_use_the_store() -> None:
 
 def test_text_files_are_refused_as_streams(tmp_path: pathlib.Path) -> None:
     with open(tmp_path / "text", "w+") as file:
-        with pytest.raises(TypeError, match=r"^stdin needs a binary file: pass its \.buffer, or open it in binary mode$"):
+        with pytest.raises(
+            TypeError, match=r"^stdin needs a binary file: pass its \.buffer, or open it in binary mode$"
+        ):
             WasiConfig(stdin=file)  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match=r"^stderr needs a binary file: pass its \.buffer, or open it in binary mode$"):
+        with pytest.raises(
+            TypeError, match=r"^stderr needs a binary file: pass its \.buffer, or open it in binary mode$"
+        ):
             WasiConfig(stderr=file)  # type: ignore[arg-type]
         WasiConfig(stdout=file.buffer)
 
@@ -468,7 +476,8 @@ config = WasiConfig(); config.inherit_stdin()
 guest = Guest(config)
 threading.Timer(0.2, os.write, (writer, b"now")).start()
 guest.put(struct.pack("<QB7xI28x", 9, 1, 0), guest.PATH)
-print(guest.call("poll_oneoff", guest.PATH, guest.PATH2, 1, guest.OUT), guest.word(guest.OUT), guest.word(guest.PATH2), guest.read(0))
+errno = guest.call("poll_oneoff", guest.PATH, guest.PATH2, 1, guest.OUT)
+print(errno, guest.word(guest.OUT), guest.word(guest.PATH2), guest.read(0))
 """
     run = run_python(code)
     assert (run.stdout, run.stderr) == ("0 1 9 b'now'\n", "")
@@ -510,7 +519,9 @@ def test_a_callback_that_takes_less_gets_the_rest() -> None:
     assert calls == [b"0123456789", b"456789", b"89"]
 
 
-@pytest.mark.parametrize(("result", "errno"), [(0, IO), (-5, IO), (-32, PIPE), (-28, NOSPC), (-1000, IO), (-(2**62), IO)])
+@pytest.mark.parametrize(
+    ("result", "errno"), [(0, IO), (-5, IO), (-32, PIPE), (-28, NOSPC), (-1000, IO), (-(2**62), IO)]
+)
 def test_a_callback_can_report_an_error_to_the_guest(result: int, errno: int) -> None:
     assert Guest(WasiConfig(stdout_custom=lambda data: result)).write(1, b"abc") == errno
 
@@ -537,7 +548,9 @@ def test_a_callback_that_returns_nonsense_raises(result: Any, error: type[Except
     assert str(info.value) == message
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3), GeneratorExit(), StopIteration()])
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3), GeneratorExit(), StopIteration()]
+)
 def test_what_a_callback_raises_comes_out_unchanged(error: BaseException) -> None:
     def callback(data: bytes) -> None:
         raise error
@@ -674,7 +687,12 @@ def test_a_capture_is_readable_during_and_after_the_run() -> None:
     assert (out.getvalue(), bool(out), len(out)) == (b"", True, 0)
     guest = Guest(config)
     assert guest.write(1, "größe".encode()) == SUCCESS
-    assert (bytes(out), out.text(), out.text("latin-1"), err.getvalue()) == ("größe".encode(), "größe", "grÃ¶Ã\x9fe", b"")
+    assert (bytes(out), out.text(), out.text("latin-1"), err.getvalue()) == (
+        "größe".encode(),
+        "größe",
+        "grÃ¶Ã\x9fe",
+        b"",
+    )
     assert guest.write(2, b"\xff") == SUCCESS
     guest.store.close()
     with pytest.raises(UnicodeDecodeError):
@@ -704,7 +722,7 @@ def test_a_new_destination_replaces_the_old_one() -> None:
     config = WasiConfig(stdout_custom=print)
     assert config.stdout_custom is print
     config.stdout = io.BytesIO()
-    assert (config.stdout_custom, config.stdout_file) == (None, None)
+    assert [config.stdout_custom, config.stdout_file] == [None, None]
     assert isinstance(config.stdout, io.BytesIO)
     config.stdout = None
     assert config.stdout is None
@@ -797,6 +815,7 @@ def test_files_that_cannot_be_opened_are_os_errors_and_wasmtime_errors(
     error = info.value
     assert isinstance(error, WasiFileError)
     assert isinstance(error, WasmtimeError)
+    assert error.errno is not None
     assert str(error) == f"[Errno {error.errno}] {os.strerror(error.errno)}: {error.filename!r}"
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.errno, again.filename) == (type(error), error.errno, error.filename)
@@ -812,7 +831,11 @@ def test_files_that_cannot_be_opened_are_os_errors_and_wasmtime_errors(
         (("/", "/", 3), TypeError, "expected DirPerms, got int"),
         (("/", "/", FilePerms.READ_ONLY), TypeError, "expected DirPerms, got FilePerms"),
         (("/", "/", DirPerms.READ_ONLY, True), TypeError, "expected FilePerms, got bool"),
-        (("/", "/", False, FilePerms.READ_ONLY), TypeError, "dir_perms as a bool is for files too: pass DirPerms to set file_perms"),
+        (
+            ("/", "/", False, FilePerms.READ_ONLY),
+            TypeError,
+            "dir_perms as a bool is for files too: pass DirPerms to set file_perms",
+        ),
     ],
 )
 def test_bad_arguments_of_preopen_dir_are_refused(args: tuple[Any, ...], error: type[Exception], message: str) -> None:
@@ -840,7 +863,9 @@ def attempts(guest: Guest, dirfd: int = 3) -> dict[str, bool]:
     if directory is not None:
         # What was opened below has the same permissions.
         assert results["list"] == (guest.call("fd_readdir", directory, guest.DATA, 1000, 0, guest.OUT) == SUCCESS)
-    results["stat"] = guest.call("path_filestat_get", dirfd, 0, guest.PATH, guest.put(b"file", guest.PATH), guest.OUT) == SUCCESS
+    results["stat"] = (
+        guest.call("path_filestat_get", dirfd, 0, guest.PATH, guest.put(b"file", guest.PATH), guest.OUT) == SUCCESS
+    )
     results["readlink"] = guest.on_path("path_readlink", "link", guest.DATA, 100, guest.OUT, dirfd=dirfd) == SUCCESS
     file = opened("file")
     results["open to read"] = file is not None
@@ -855,10 +880,14 @@ def attempts(guest: Guest, dirfd: int = 3) -> dict[str, bool]:
     results["truncate"] = opened("file", O_TRUNC, WRITE) is not None
     results["create"] = opened("new", O_CREAT | O_EXCL, WRITE) is not None
     results["create to read"] = opened("new2", O_CREAT, READ) is not None
-    results["touch"] = guest.call("path_filestat_set_times", dirfd, 0, guest.PATH, guest.put(b"file", guest.PATH), 0, 0, 10) == SUCCESS
+    results["touch"] = (
+        guest.call("path_filestat_set_times", dirfd, 0, guest.PATH, guest.put(b"file", guest.PATH), 0, 0, 10) == SUCCESS
+    )
     results["mkdir"] = guest.on_path("path_create_directory", "made", dirfd=dirfd) == SUCCESS
     length = guest.put(b"made-link", guest.PATH2)
-    results["symlink"] = guest.call("path_symlink", guest.PATH, guest.put(b"file", guest.PATH), dirfd, guest.PATH2, length) == SUCCESS
+    results["symlink"] = (
+        guest.call("path_symlink", guest.PATH, guest.put(b"file", guest.PATH), dirfd, guest.PATH2, length) == SUCCESS
+    )
     results["link"] = guest.move("path_link", "file", "hard", old_fd=dirfd, new_fd=dirfd) == SUCCESS
     results["rename"] = guest.move("path_rename", "link", "renamed", old_fd=dirfd, new_fd=dirfd) == SUCCESS
     results["unlink"] = guest.on_path("path_unlink_file", "sub/deep", dirfd=dirfd) == SUCCESS
@@ -884,7 +913,11 @@ CREATES_TO_WRITE = {"truncate", "create"}
         ("WRITE_ONLY", "READ_WRITE", CHANGES | {"create", "create to read", "touch"}),
         ("READ_WRITE", "READ_ONLY", LOOKUPS | CHANGES | READS | {"create to read"}),
         ("READ_WRITE", "WRITE_ONLY", LOOKUPS | CHANGES | WRITES | CREATES_TO_WRITE | {"touch"}),
-        ("READ_WRITE", "READ_WRITE", LOOKUPS | CHANGES | READS | WRITES | CREATES_TO_WRITE | {"create to read", "touch"}),
+        (
+            "READ_WRITE",
+            "READ_WRITE",
+            LOOKUPS | CHANGES | READS | WRITES | CREATES_TO_WRITE | {"create to read", "touch"},
+        ),
     ],
 )
 def test_permissions_are_enforced(tree: pathlib.Path, dir_perms: str, file_perms: str, allowed: set[str]) -> None:
@@ -929,7 +962,9 @@ def two_directories(tree: pathlib.Path, dir_perms: DirPerms, file_perms: FilePer
         (DirPerms.READ_ONLY, FilePerms.READ_ONLY),
     ],
 )
-def test_nothing_gains_permissions_by_moving(tree: pathlib.Path, name: str, dir_perms: DirPerms, file_perms: FilePerms) -> None:
+def test_nothing_gains_permissions_by_moving(
+    tree: pathlib.Path, name: str, dir_perms: DirPerms, file_perms: FilePerms
+) -> None:
     guest = two_directories(tree, dir_perms, file_perms)
     assert guest.move(name, "deep", "stolen", old_fd=3, new_fd=4) == PERM
     assert not (tree / "free" / "stolen").exists()
@@ -1005,7 +1040,10 @@ def test_ctrl_c_ends_a_wait_for_several_clocks(interrupt: Callable[[float], None
 
 def test_a_wait_for_several_clocks_ends_with_the_first() -> None:
     guest = Guest(WasiConfig())
-    clocks = b"".join(struct.pack("<QB7xIxxxxQQHxxxxxx", data, 0, 1, nanoseconds, 0, 0) for data, nanoseconds in ((1, 10**15), (2, 10**7)))
+    clocks = b"".join(
+        struct.pack("<QB7xIxxxxQQHxxxxxx", data, 0, 1, nanoseconds, 0, 0)
+        for data, nanoseconds in ((1, 10**15), (2, 10**7))
+    )
     guest.put(clocks, guest.PATH)
     assert guest.call("poll_oneoff", guest.PATH, guest.PATH2, 2, guest.OUT) == SUCCESS
     assert (guest.word(guest.OUT), guest.word(guest.PATH2)) == (1, 2)
@@ -1160,7 +1198,9 @@ def test_a_closed_configuration_raises_and_releases_what_it_held() -> None:
 
 def test_a_configuration_without_init_raises() -> None:
     config = WasiConfig.__new__(WasiConfig)
-    with pytest.raises(ferrowasm.ClosedError, match="^this WasiConfig was never initialised: its __init__ has not run$"):
+    with pytest.raises(
+        ferrowasm.ClosedError, match="^this WasiConfig was never initialised: its __init__ has not run$"
+    ):
         config.argv = ["a"]
     assert repr(config) == "<WasiConfig (not initialised)>"
 
@@ -1200,12 +1240,14 @@ def test_cycles_through_streams_are_collected(stream: str) -> None:
     alive = []
     for _ in range(20):
         node = Node()
-        config = WasiConfig(**{stream: (lambda data, node=node: None) if stream.endswith("custom") else node})
+        stream_object: Any = (lambda data, node=node: None) if stream.endswith("custom") else node
+        config = WasiConfig()
+        setattr(config, stream, stream_object)
         guest = Guest(config)
         guest.write(1, b"x")
         node.held = (guest, config)
         alive.append(weakref.ref(node))
-    del node, config, guest
+    del node, stream_object, config, guest
     gc.collect()
     assert [ref() for ref in alive if ref() is not None] == []
 

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::config::Config;
 use crate::errors::Misuse;
-use crate::managed::{Managed, managed};
+use crate::managed::{Managed, managed, two_phase};
 
 /// What the binding knows about an engine beside the engine itself.
 pub(crate) struct EngineState {
@@ -31,7 +31,7 @@ impl EngineState {
 /// `config` (default: `Config()`) is copied: it can be changed and used again afterwards.
 ///
 /// Raises `WasmtimeError` when the settings contradict each other or the host cannot provide what they ask for.
-#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Engine {
     state: Managed<Arc<EngineState>>,
 }
@@ -41,6 +41,10 @@ impl Engine {
     pub(crate) fn with_defaults(py: Python<'_>) -> PyResult<Engine> {
         let state = Arc::new(build(py, None)?);
         Ok(Engine { state: Managed::new("Engine", state) })
+    }
+
+    fn empty() -> Engine {
+        Engine { state: Managed::empty("Engine") }
     }
 
     pub(crate) fn state(&self) -> Result<&Arc<EngineState>, Misuse> {
@@ -75,12 +79,6 @@ fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
 
 #[pymethods]
 impl Engine {
-    #[new]
-    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(config=None)")]
-    fn new(_args: &Bound<'_, pyo3::types::PyTuple>, _kwargs: Option<&Bound<'_, pyo3::types::PyDict>>) -> Engine {
-        Engine { state: Managed::empty("Engine") }
-    }
-
     #[pyo3(signature = (config=None))]
     fn __init__(&self, py: Python<'_>, config: Option<&Bound<'_, Config>>) -> PyResult<()> {
         self.state.initialise(Arc::new(build(py, config.map(Bound::get))?))
@@ -108,3 +106,4 @@ impl Engine {
 }
 
 managed!(Engine);
+two_phase!(Engine, "(config=None)");

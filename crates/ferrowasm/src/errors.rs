@@ -5,7 +5,10 @@ use std::fmt;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use wasmtime::{Error, Trap, WasmBacktrace};
+use wasmtime::{AsContextMut, Error, RootScope, StoreContextMut, ThrownException, Trap, WasmBacktrace};
+
+use crate::refs;
+use crate::store::Data;
 
 /// Looks up a class of `ferrowasm._errors`.
 ///
@@ -25,6 +28,11 @@ fn exception(py: Python<'_>, name: &str, message: &str) -> PyErr {
 /// A `WasmtimeError` with this message.
 pub(crate) fn wasmtime_error(py: Python<'_>, message: &str) -> PyErr {
     exception(py, "WasmtimeError", message)
+}
+
+/// An `OutOfBoundsError`: an index that something does not have.
+pub(crate) fn out_of_bounds(py: Python<'_>, message: &str) -> PyErr {
+    exception(py, "OutOfBoundsError", message)
 }
 
 /// A `SignatureError`: the wrong number of arguments or results.
@@ -64,12 +72,27 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
         return from_engine(py, "ExitTrap", (message, exit.0));
     }
     let backtrace = error.downcast_ref::<WasmBacktrace>();
-    match error.downcast_ref::<Trap>() {
-        Some(trap) => {
-            let frames: Vec<_> = backtrace.map(|backtrace| backtrace.frames().iter().map(frame).collect()).unwrap_or_default();
-            from_engine(py, "Trap", (describe(error), *trap as u8, frames))
-        }
-        None => exception(py, "WasmtimeError", &describe(error)),
+    let code = error.downcast_ref::<Trap>().map(|trap| *trap as u8);
+    if code.is_none() && !error.is::<ThrownException>() {
+        return exception(py, "WasmtimeError", &describe(error));
+    }
+    let frames: Vec<_> = backtrace.map(|backtrace| backtrace.frames().iter().map(frame).collect()).unwrap_or_default();
+    from_engine(py, "Trap", (describe(error), code, frames))
+}
+
+/// Hands the WebAssembly exception that nobody caught, if there is one, over to the Python exception that reports it.
+pub(crate) fn with_thrown(py: Python<'_>, mut ctx: StoreContextMut<'_, Data>, error: PyErr) -> PyErr {
+    if !ctx.has_pending_exception() {
+        return error;
+    }
+    let mut scope = RootScope::new(&mut ctx);
+    let mut ctx = scope.as_context_mut();
+    let Some(thrown) = ctx.take_pending_exception() else { return error };
+    let handed_over = refs::exn_to_python(py, &mut ctx, &thrown)
+        .and_then(|thrown| error.value(py).call_method1("_set_exception", (thrown,)));
+    match handed_over {
+        Ok(_) => error,
+        Err(failure) => failure,
     }
 }
 

@@ -1,19 +1,20 @@
 //! `Func`: WebAssembly functions and host functions, callable from Python.
 
-use std::sync::Arc;
-
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Val};
 
-use crate::errors::signature_error;
+use crate::errors::{Misuse, signature_error, with_thrown};
 use crate::gil;
 use crate::host::HostOwner;
+use crate::managed::{Managed, two_phase};
 use crate::raw::{self, Space};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
 use crate::types::FuncType;
 use crate::values::{self, Signature};
+use crate::vectorcall::{self, Args, Callable, Stack};
 
 /// A function in a store: exported by an instance, or made from a Python callable.
 ///
@@ -22,24 +23,60 @@ use crate::values::{self, Signature};
 ///
 /// Raises `Trap` when the WebAssembly code traps, `TypeError` and `OverflowError` for arguments that do not fit, and whatever a host function
 /// raised.
-#[pyclass(frozen, subclass, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Func {
+    vectorcall: vectorcall::Pointer,
+    callee: Managed<Callee>,
+}
+
+/// A function with what the binding knows about it.
+pub(crate) struct Callee {
     pub(crate) store_id: u64,
     pub(crate) func: wasmtime::Func,
-    pub(crate) signature: Arc<Signature>,
+    pub(crate) signature: Signature,
 }
 
 impl Func {
-    /// A function of the store of `ctx`.
-    pub(crate) fn new(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Func {
-        let signature = Arc::new(Signature::of(&func.ty(&*ctx)));
-        Func { store_id: ctx.data().shared.id, func, signature }
+    fn empty() -> Func {
+        Func::with(Managed::empty("Func"))
     }
 
-    fn call_plain<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    fn with(callee: Managed<Callee>) -> Func {
+        Func { vectorcall: vectorcall::Pointer::of::<Func>(), callee }
+    }
+
+    /// A function of the store of `ctx`.
+    pub(crate) fn wrap(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Func {
+        Func::with(Managed::new("Func", Callee::new(ctx, func)))
+    }
+
+    pub(crate) fn callee(&self) -> Result<&Callee, Misuse> {
+        self.callee.get()
+    }
+}
+
+impl Callee {
+    fn new(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Callee {
+        let signature = Signature::of(&func.ty(&*ctx));
+        Callee { store_id: ctx.data().shared.id, func, signature }
+    }
+
+    /// Calls the function with `args` in the store that `store` stands for.
+    fn call<'py>(&self, store: &Bound<'py, PyAny>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let py = store.py();
+        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
+        let (given, expected) = (args.count(), self.signature.params.len());
+        if given != expected {
+            let which = if given < expected { "few" } else { "many" };
+            return Err(signature_error(py, &format!("too {which} parameters provided: given {given}, expected {expected}")));
+        }
+        if self.signature.is_plain { self.call_plain(py, &mut entry, args) } else { self.call_any(py, &mut entry, args) }
+    }
+
+    fn call_plain<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
         let mut space = Space::new(self.signature.slots());
         for (position, (kind, slot)) in self.signature.params.iter().zip(space.values_mut()).enumerate() {
-            *slot = values::to_raw(kind, &*args.get_borrowed_item(position)?).map_err(|error| in_argument(py, position, error))?;
+            *slot = values::to_raw(kind, &*args.item(position)?).map_err(|error| in_argument(py, position, error))?;
         }
         gil::run(py, entry, |ctx| raw::call(ctx, self, &mut space))?;
         let mut results = self.signature.results.iter().zip(space.values()).map(|(kind, raw)| values::from_raw(py, kind, raw));
@@ -50,17 +87,18 @@ impl Func {
         }
     }
 
-    fn call_any<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    fn call_any<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
         let room = entry.room();
         // Everything that the call roots in the GC heap is let go when it is over.
         let mut scope = RootScope::new(entry.ctx());
-        let mut params = Vec::with_capacity(args.len());
+        let mut params = Vec::with_capacity(args.count());
         for (position, kind) in self.signature.params.iter().enumerate() {
-            let value = values::to_val(&mut scope.as_context_mut(), kind, &*args.get_borrowed_item(position)?);
+            let value = values::to_val(&mut scope.as_context_mut(), kind, &*args.item(position)?);
             params.push(value.map_err(|error| in_argument(py, position, error))?);
         }
         let mut results = vec![Val::I32(0); self.signature.results.len()];
-        gil::execute(py, room, || self.func.call(&mut scope, &params, &mut results))?;
+        gil::execute(py, room, || self.func.call(&mut scope, &params, &mut results))
+            .map_err(|error| with_thrown(py, scope.as_context_mut(), error))?;
         let mut ctx = scope.as_context_mut();
         let mut converted = results.iter().map(|value| values::from_val(py, &mut ctx, value)).collect::<PyResult<Vec<_>>>()?;
         match converted.len() {
@@ -80,38 +118,54 @@ fn in_argument(py: Python<'_>, position: usize, error: PyErr) -> PyErr {
 
 #[pymethods]
 impl Func {
-    #[new]
     #[pyo3(signature = (store, ty, func, access_caller=false))]
-    fn py_new(store: &Bound<'_, PyAny>, ty: &Bound<'_, FuncType>, func: &Bound<'_, PyAny>, access_caller: bool) -> PyResult<Func> {
+    fn __init__(
+        &self,
+        store: &Bound<'_, PyAny>,
+        ty: &Bound<'_, FuncType>,
+        func: &Bound<'_, PyAny>,
+        access_caller: bool,
+    ) -> PyResult<()> {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
         let ty = ty.get().to_engine(entry.ctx().engine())?;
         let owner = Bound::new(py, HostOwner::new(func, &ty, access_caller)?)?;
         entry.shared.objects.keep_new(owner.clone().into_any().unbind());
         let func = raw::new_func(entry.ctx(), ty, owner.get().func());
-        Ok(Func::new(&mut entry.ctx(), func))
+        self.callee.initialise(Callee::new(&mut entry.ctx(), func))
     }
 
     /// The type of the function.
     fn r#type(&self, store: &Bound<'_, PyAny>) -> PyResult<FuncType> {
-        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        Ok(FuncType::wrap(&self.func.ty(entry.ctx())))
+        let callee = self.callee()?;
+        let mut entry = StoreArg::new(store)?.enter_own(callee.store_id, "Func")?;
+        Ok(FuncType::wrap(&callee.func.ty(entry.ctx())))
     }
 
     /// Call the function in its store. See the class for arguments, results and errors.
     #[pyo3(signature = (store, *params))]
-    fn __call__<'py>(&self, store: &Bound<'py, PyAny>, params: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
-        let py = store.py();
-        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        let (given, expected) = (params.len(), self.signature.params.len());
-        if given != expected {
-            let which = if given < expected { "few" } else { "many" };
-            return Err(signature_error(py, &format!("too {which} parameters provided: given {given}, expected {expected}")));
-        }
-        if self.signature.is_plain { self.call_plain(py, &mut entry, params) } else { self.call_any(py, &mut entry, params) }
+    fn __call__<'py>(slf: &Bound<'py, Self>, store: &Bound<'py, PyAny>, params: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        vectorcall::announce(slf);
+        slf.get().callee()?.call(store, params.clone())
     }
 
     fn __repr__(&self) -> String {
-        format!("<Func {}>", self.signature)
+        match self.callee() {
+            Ok(callee) => format!("<Func {}>", callee.signature),
+            Err(_) => "<Func (not initialised)>".to_owned(),
+        }
     }
 }
+
+impl Callable for Func {
+    const OFFSET: usize = std::mem::offset_of!(Func, vectorcall);
+
+    fn call<'py>(slf: &Bound<'py, Self>, args: Stack<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        match args.split_first() {
+            Some((store, rest)) => slf.get().callee()?.call(&store, rest),
+            None => Err(PyTypeError::new_err("Func.__call__() missing 1 required positional argument: 'store'")),
+        }
+    }
+}
+
+two_phase!(Func, "(store, ty, func, access_caller=False)");

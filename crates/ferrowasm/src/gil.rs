@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pyo3::prelude::*;
 use wasmtime::StoreContextMut;
 
-use crate::errors::{OrRaise, panicked};
+use crate::errors::{OrRaise, panicked, with_thrown};
 use crate::stack;
 use crate::store::Data;
 use crate::store::cell::Entry;
@@ -38,7 +38,7 @@ pub(crate) fn run<R: Send>(
 ) -> PyResult<R> {
     let room = entry.room();
     let ctx = entry.ctx();
-    execute(py, room, || work(ctx))
+    execute(py, room, || work(ctx)).map_err(|error| with_thrown(py, entry.ctx(), error))
 }
 
 /// Runs Python code in a host function, which the engine calls on the thread of the call with the interpreter detached.

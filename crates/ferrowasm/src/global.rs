@@ -1,37 +1,44 @@
 //! `Global`: global variables.
 
 use pyo3::prelude::*;
-use wasmtime::{AsContextMut, RootScope, StoreContextMut};
+use wasmtime::{AsContextMut, RootScope};
 
-use crate::errors::OrRaise;
+use crate::errors::{Misuse, OrRaise};
+use crate::externs::Owned;
+use crate::managed::{Managed, two_phase};
 use crate::store::cell::Entry;
-use crate::store::{Data, StoreArg};
+use crate::store::StoreArg;
 use crate::types::GlobalType;
 use crate::values::{self, Kind};
 
 /// A global variable in a store: `Global(store, ty, val)`, or exported by an instance.
-#[pyclass(frozen, subclass, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Global {
-    pub(crate) store_id: u64,
-    pub(crate) global: wasmtime::Global,
-    kind: Kind,
+    owned: Managed<Owned<wasmtime::Global>>,
 }
 
 impl Global {
-    pub(crate) fn new(ctx: &mut StoreContextMut<'_, Data>, global: wasmtime::Global) -> Global {
-        let kind = Kind::of(global.ty(&*ctx).content());
-        Global { store_id: ctx.data().shared.id, global, kind }
+    fn empty() -> Global {
+        Global { owned: Managed::empty("Global") }
     }
 
-    fn enter<'a>(&self, store: &'a Bound<'_, PyAny>) -> PyResult<Entry<'a>> {
-        StoreArg::new(store)?.enter_own(self.store_id, "Global")
+    pub(crate) fn wrap(store_id: u64, global: wasmtime::Global) -> Global {
+        Global { owned: Managed::new("Global", Owned { store_id, item: global }) }
+    }
+
+    pub(crate) fn owned(&self) -> Result<&Owned<wasmtime::Global>, Misuse> {
+        self.owned.get()
+    }
+
+    fn enter<'a>(&self, store: &'a Bound<'_, PyAny>) -> PyResult<(&wasmtime::Global, Entry<'a>)> {
+        let owned = self.owned()?;
+        Ok((&owned.item, StoreArg::new(store)?.enter_own(owned.store_id, "Global")?))
     }
 }
 
 #[pymethods]
 impl Global {
-    #[new]
-    fn py_new(store: &Bound<'_, PyAny>, ty: &Bound<'_, GlobalType>, val: &Bound<'_, PyAny>) -> PyResult<Global> {
+    fn __init__(&self, store: &Bound<'_, PyAny>, ty: &Bound<'_, GlobalType>, val: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
         let mut scope = RootScope::new(entry.ctx());
@@ -39,32 +46,35 @@ impl Global {
         let ty = ty.get().to_engine(ctx.engine())?;
         let val = values::to_val(&mut ctx, &Kind::of(ty.content()), val)?;
         let global = wasmtime::Global::new(&mut ctx, ty, val).or_raise(py)?;
-        Ok(Global::new(&mut ctx, global))
+        self.owned.initialise(Owned { store_id: ctx.data().shared.id, item: global })
     }
 
     /// The type of the global.
     fn r#type(&self, store: &Bound<'_, PyAny>) -> PyResult<GlobalType> {
-        let mut entry = self.enter(store)?;
-        Ok(GlobalType::wrap(&self.global.ty(entry.ctx())))
+        let (global, mut entry) = self.enter(store)?;
+        Ok(GlobalType::wrap(&global.ty(entry.ctx())))
     }
 
     /// The current value.
     fn value<'py>(&self, store: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let mut entry = self.enter(store)?;
+        let (global, mut entry) = self.enter(store)?;
         let mut scope = RootScope::new(entry.ctx());
-        let value = self.global.get(&mut scope);
+        let value = global.get(&mut scope);
         values::from_val(store.py(), &mut scope.as_context_mut(), &value)
     }
 
     /// Set the value. Raises `WasmtimeError` if the global is immutable.
     fn set_value(&self, store: &Bound<'_, PyAny>, val: &Bound<'_, PyAny>) -> PyResult<()> {
-        let mut entry = self.enter(store)?;
+        let (global, mut entry) = self.enter(store)?;
         let mut scope = RootScope::new(entry.ctx());
-        let value = values::to_val(&mut scope.as_context_mut(), &self.kind, val)?;
-        self.global.set(&mut scope, value).or_raise(store.py())
+        let kind = Kind::of(global.ty(&scope).content());
+        let value = values::to_val(&mut scope.as_context_mut(), &kind, val)?;
+        global.set(&mut scope, value).or_raise(store.py())
     }
 
-    fn __repr__(&self) -> String {
-        format!("<Global {}>", self.kind)
+    fn __repr__(&self) -> &'static str {
+        "<Global>"
     }
 }
+
+two_phase!(Global, "(store, ty, val)");

@@ -7,9 +7,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::PyClass;
 
-use crate::externs;
+use crate::errors::Misuse;
+use crate::externs::{self, Owned};
 use crate::func::Func;
 use crate::gil;
+use crate::managed::{Managed, two_phase};
 use crate::global::Global;
 use crate::memory::Memory;
 use crate::module::Module;
@@ -24,21 +26,32 @@ use crate::tag::Tag;
 ///
 /// Making it runs the start function of the module. Raises `WasmtimeError` if the imports do not fit or a limit is reached, and `Trap` if the start
 /// function traps. The instance lives as long as its store.
-#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Instance {
-    pub(crate) store_id: u64,
-    pub(crate) instance: wasmtime::Instance,
+    owned: Managed<Owned<wasmtime::Instance>>,
     /// Made when they are first asked for. They refer to nothing that could lead back here.
     exports: OnceLock<Py<InstanceExports>>,
 }
 
 impl Instance {
-    pub(crate) fn new(store_id: u64, instance: wasmtime::Instance) -> Instance {
-        Instance { store_id, instance, exports: OnceLock::new() }
+    fn empty() -> Instance {
+        Instance { owned: Managed::empty("Instance"), exports: OnceLock::new() }
     }
 
-    fn make_exports<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>) -> PyResult<Bound<'py, InstanceExports>> {
-        let exports: Vec<_> = self.instance.exports(entry.ctx()).map(|export| (export.name().to_owned(), export.into_extern())).collect();
+    pub(crate) fn wrap(store_id: u64, instance: wasmtime::Instance) -> Instance {
+        Instance { owned: Managed::new("Instance", Owned { store_id, item: instance }), exports: OnceLock::new() }
+    }
+
+    pub(crate) fn owned(&self) -> Result<&Owned<wasmtime::Instance>, Misuse> {
+        self.owned.get()
+    }
+
+    fn make_exports<'py>(
+        py: Python<'py>,
+        instance: &wasmtime::Instance,
+        entry: &mut Entry<'_>,
+    ) -> PyResult<Bound<'py, InstanceExports>> {
+        let exports: Vec<_> = instance.exports(entry.ctx()).map(|export| (export.name().to_owned(), export.into_extern())).collect();
         let by_name = PyDict::new(py);
         let mut by_index = Vec::with_capacity(exports.len());
         for (name, item) in exports {
@@ -53,25 +66,25 @@ impl Instance {
 
 #[pymethods]
 impl Instance {
-    #[new]
-    fn py_new(store: &Bound<'_, PyAny>, module: &Bound<'_, Module>, imports: &Bound<'_, PyAny>) -> PyResult<Instance> {
+    fn __init__(&self, store: &Bound<'_, PyAny>, module: &Bound<'_, Module>, imports: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = store.py();
         let imports = imports.try_iter()?.collect::<PyResult<Vec<_>>>()?;
         let mut entry = StoreArg::new(store)?.enter()?;
         let module = module.get().get_for(entry.ctx().engine())?;
         let imports = imports.iter().map(|import| Ok(externs::from_python(&mut entry, import)?.0)).collect::<PyResult<Vec<_>>>()?;
         let instance = gil::run(py, &mut entry, |ctx| wasmtime::Instance::new(ctx, module, &imports))?;
-        Ok(Instance::new(entry.shared.id, instance))
+        self.owned.initialise(Owned { store_id: entry.shared.id, item: instance })
     }
 
     /// The exports of the instance, by name and by index.
     fn exports<'py>(&self, store: &Bound<'py, PyAny>) -> PyResult<Bound<'py, InstanceExports>> {
         let py = store.py();
-        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Instance")?;
+        let owned = self.owned()?;
+        let mut entry = StoreArg::new(store)?.enter_own(owned.store_id, "Instance")?;
         if let Some(exports) = self.exports.get() {
             return Ok(exports.bind(py).clone());
         }
-        let exports = self.make_exports(py, &mut entry)?;
+        let exports = Self::make_exports(py, &owned.item, &mut entry)?;
         Ok(self.exports.get_or_init(|| exports.unbind()).bind(py).clone())
     }
 
@@ -79,6 +92,8 @@ impl Instance {
         "<Instance>"
     }
 }
+
+two_phase!(Instance, "(store, module, imports)");
 
 /// The exports of an instance: a mapping from names to objects that can be indexed with numbers, too.
 ///

@@ -69,7 +69,7 @@ impl InstancePre {
         self.required.check(entry.shared.id)?;
         entry.shared.objects.keep(self.hosts.bind(py));
         let instance = gil::run(py, &mut entry, |ctx| pre.instantiate(ctx))?;
-        Ok(Instance::new(entry.shared.id, instance))
+        Ok(Instance::wrap(entry.shared.id, instance))
     }
 
     /// The module.

@@ -31,6 +31,7 @@ mod text;
 mod types;
 mod val;
 mod values;
+mod vectorcall;
 mod wasi;
 
 /// The version of the engine, which is pinned in the workspace's `Cargo.toml`; a test compares the two.

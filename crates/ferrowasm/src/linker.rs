@@ -1,7 +1,7 @@
 //! `Linker`: definitions by name, for the imports of modules.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -15,7 +15,7 @@ use crate::gil;
 use crate::host::HostOwner;
 use crate::instance::Instance;
 use crate::instance_pre::{InstancePre, Requirements};
-use crate::managed::{Managed, managed};
+use crate::managed::{Managed, managed, two_phase};
 use crate::module::Module;
 use crate::raw;
 use crate::store::cell::Entry;
@@ -85,9 +85,9 @@ impl State {
 /// A set of definitions by module and name that satisfies the imports of modules.
 ///
 /// Functions given by `define_func` belong to no store: one linker serves any number of stores of its engine.
-#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Linker {
-    engine: Py<Engine>,
+    engine: OnceLock<Py<Engine>>,
     state: Managed<Mutex<Option<State>>>,
 }
 
@@ -95,6 +95,10 @@ pub(crate) struct Linker {
 struct Locked<'a>(MutexGuard<'a, Option<State>>);
 
 impl Linker {
+    fn empty() -> Linker {
+        Linker { engine: OnceLock::new(), state: Managed::empty("Linker") }
+    }
+
     /// Locks the state. It is out while `define_module` runs the module's code, which must not use the linker.
     fn with<R>(&self, py: Python<'_>, work: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
         let Locked(mut guard) = self.lock()?;
@@ -129,12 +133,12 @@ impl Linker {
 
     fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
         self.state.close();
-        self.empty();
+        self.clear();
         Ok(())
     }
 
     /// Drops all definitions.
-    fn empty(&self) {
+    fn clear(&self) {
         let state = self.state.peek().and_then(|state| state.lock().unwrap_or_else(PoisonError::into_inner).take());
         drop(state);
     }
@@ -142,17 +146,19 @@ impl Linker {
 
 #[pymethods]
 impl Linker {
-    #[new]
-    fn new(engine: &Bound<'_, Engine>) -> PyResult<Linker> {
+    fn __init__(&self, engine: &Bound<'_, Engine>) -> PyResult<()> {
         let linker = wasmtime::Linker::new(engine.get().get()?);
         let state = State { linker, allow_shadowing: false, origins: HashMap::new(), hosts: None };
-        Ok(Linker { engine: engine.clone().unbind(), state: Managed::new("Linker", Mutex::new(Some(state))) })
+        self.state.initialise(Mutex::new(Some(state)))?;
+        let _ = self.engine.set(engine.clone().unbind());
+        Ok(())
     }
 
     /// The engine that the linker was made with.
     #[getter]
-    fn engine(&self, py: Python<'_>) -> Py<Engine> {
-        self.engine.clone_ref(py)
+    fn engine(&self, py: Python<'_>) -> PyResult<Py<Engine>> {
+        let engine = self.engine.get().ok_or(Misuse::Uninitialised("Linker"))?;
+        Ok(engine.clone_ref(py))
     }
 
     /// Whether a definition may replace an earlier one of the same name; `False` at first.
@@ -209,14 +215,14 @@ impl Linker {
     fn define_instance(&self, store: &Bound<'_, PyAny>, name: &str, instance: &Bound<'_, Instance>) -> PyResult<()> {
         let py = store.py();
         let mut entry = self.enter(store)?;
-        let instance = instance.get();
+        let instance = instance.get().owned()?;
         if instance.store_id != entry.shared.id {
             return Err(Misuse::WrongStore("Instance").into());
         }
         let id = instance.store_id;
         self.with(py, |state| {
-            let exports: Vec<String> = instance.instance.module(entry.ctx()).exports().map(|export| export.name().to_owned()).collect();
-            state.linker.instance(entry.ctx(), name, instance.instance).or_raise(py)?;
+            let exports: Vec<String> = instance.item.module(entry.ctx()).exports().map(|export| export.name().to_owned()).collect();
+            state.linker.instance(entry.ctx(), name, instance.item).or_raise(py)?;
             for export in exports {
                 state.set_origin(name, &export, Some(Origin::Store { id, kind: "Instance" }));
             }
@@ -297,7 +303,7 @@ impl Linker {
         required.check(entry.shared.id)?;
         entry.shared.objects.keep(&hosts);
         let instance = gil::run(py, &mut entry, |ctx| linker.instantiate(ctx, module))?;
-        Ok(Instance::new(entry.shared.id, instance))
+        Ok(Instance::wrap(entry.shared.id, instance))
     }
 
     /// Resolve the imports of a module once, for many instances.
@@ -338,7 +344,7 @@ impl Linker {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.engine)?;
+        visit.call(self.engine.get())?;
         // A linker that is in use keeps what it has until the next collection.
         let Some(Ok(guard)) = self.state.peek().map(Mutex::try_lock) else { return Ok(()) };
         let Some(state) = guard.as_ref() else { return Ok(()) };
@@ -350,8 +356,9 @@ impl Linker {
     }
 
     fn __clear__(&self) {
-        self.empty();
+        self.clear();
     }
 }
 
 managed!(Linker);
+two_phase!(Linker, "(engine)");

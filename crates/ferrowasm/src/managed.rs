@@ -77,4 +77,22 @@ macro_rules! managed {
     };
 }
 
-pub(crate) use managed;
+/// Gives a class a `__new__` that takes anything and makes an object without a value, which `__init__` sets. So subclasses may have an `__init__` with other
+/// parameters, which calls `super().__init__` as usual. The class has a function `fn empty() -> Self`.
+macro_rules! two_phase {
+    ($class:ty, $signature:literal) => {
+        #[pyo3::pymethods]
+        impl $class {
+            #[new]
+            #[pyo3(signature = (*_args, **_kwargs), text_signature = $signature)]
+            fn __new__(
+                _args: &pyo3::Bound<'_, pyo3::types::PyTuple>,
+                _kwargs: Option<&pyo3::Bound<'_, pyo3::types::PyDict>>,
+            ) -> Self {
+                Self::empty()
+            }
+        }
+    };
+}
+
+pub(crate) use {managed, two_phase};

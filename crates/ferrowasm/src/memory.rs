@@ -2,11 +2,13 @@
 
 use pyo3::exceptions::{PyBufferError, PyIndexError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PySlice};
+use pyo3::types::{PyByteArray, PyBytes, PyInt, PySlice, PyString};
 
 use crate::buffer::MemoryBuffer;
-use crate::errors::{OrRaise, expected};
+use crate::errors::{Misuse, OrRaise, expected};
+use crate::externs::Owned;
 use crate::gil;
+use crate::managed::{Managed, two_phase};
 use crate::numbers;
 use crate::store::StoreArg;
 use crate::store::cell::Entry;
@@ -15,15 +17,27 @@ use crate::types::MemoryType;
 /// A linear memory in a store: `Memory(store, ty)`, or exported by an instance.
 ///
 /// Sizes in *pages* are in units of `page_size` (65,536 bytes unless the memory's type says otherwise); everything else is in bytes.
-#[pyclass(frozen, subclass, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Memory {
-    pub(crate) store_id: u64,
-    pub(crate) memory: wasmtime::Memory,
+    owned: Managed<Owned<wasmtime::Memory>>,
 }
 
 impl Memory {
-    fn enter<'a>(&self, store: &StoreArg<'a, '_>) -> PyResult<Entry<'a>> {
-        store.enter_own(self.store_id, "Memory")
+    fn empty() -> Memory {
+        Memory { owned: Managed::empty("Memory") }
+    }
+
+    pub(crate) fn wrap(store_id: u64, memory: wasmtime::Memory) -> Memory {
+        Memory { owned: Managed::new("Memory", Owned { store_id, item: memory }) }
+    }
+
+    pub(crate) fn owned(&self) -> Result<&Owned<wasmtime::Memory>, Misuse> {
+        self.owned.get()
+    }
+
+    fn enter<'a>(&self, store: &StoreArg<'a, '_>) -> PyResult<(&wasmtime::Memory, Entry<'a>)> {
+        let owned = self.owned()?;
+        Ok((&owned.item, store.enter_own(owned.store_id, "Memory")?))
     }
 }
 
@@ -40,7 +54,8 @@ fn slice(start: Option<&Bound<'_, PyAny>>, stop: Option<&Bound<'_, PyAny>>, len:
     Ok(start..stop.max(start))
 }
 
-/// Where a write of `count` bytes goes: from `start`, counted from the end if negative. `IndexError` unless all of it lies within `len` bytes.
+/// Where a write of `count` bytes goes: from `start`, counted from the end if negative. `IndexError` unless all of it lies within `len` bytes; as in
+/// wasmtime-py, that goes for the place of an empty write, too.
 fn destination(start: Option<&Bound<'_, PyAny>>, count: usize, len: usize) -> PyResult<usize> {
     let start = match start {
         Some(start) if !start.is_none() => numbers::index(start, "start")?.extract::<i128>().unwrap_or(i128::MAX),
@@ -48,35 +63,41 @@ fn destination(start: Option<&Bound<'_, PyAny>>, count: usize, len: usize) -> Py
     };
     let first = if start < 0 { start + len as i128 } else { start };
     match usize::try_from(first) {
-        Ok(first) if first <= len && count <= len - first => Ok(first),
+        Ok(first) if first < len && count <= len - first => Ok(first),
         _ => Err(PyIndexError::new_err(format!("cannot write {count} bytes at {start}: the memory has {len} bytes"))),
     }
 }
 
-/// The bytes of a bytes-like object, copied if it is not contiguous or may change.
+/// The bytes of a bytes-like object or of an iterable of ints, copied unless they cannot change.
 fn bytes_of<'a, 'py>(value: &'a Bound<'py, PyAny>, copy: &'a mut Option<Bound<'py, PyBytes>>) -> PyResult<&'a [u8]> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(bytes.as_bytes());
     }
-    let view = pyo3::types::PyMemoryView::from(value).map_err(|_| expected("a bytes-like object", value))?;
-    Ok(copy.insert(view.call_method0("tobytes")?.cast_into()?).as_bytes())
+    let bytes = match pyo3::types::PyMemoryView::from(value) {
+        Ok(view) => view.call_method0("tobytes")?,
+        // `bytes` takes an int for a size and refuses a str.
+        Err(_) if value.is_instance_of::<PyInt>() || value.is_instance_of::<PyString>() => {
+            return Err(expected("a bytes-like object", value));
+        }
+        Err(_) => value.py().get_type::<PyBytes>().call1((value,))?,
+    };
+    Ok(copy.insert(bytes.cast_into()?).as_bytes())
 }
 
 #[pymethods]
 impl Memory {
-    #[new]
-    fn new(store: &Bound<'_, PyAny>, ty: &Bound<'_, MemoryType>) -> PyResult<Memory> {
+    fn __init__(&self, store: &Bound<'_, PyAny>, ty: &Bound<'_, MemoryType>) -> PyResult<()> {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
         let ty = ty.get().to_engine(entry.ctx().engine())?;
         let memory = gil::run(py, &mut entry, |ctx| wasmtime::Memory::new(ctx, ty))?;
-        Ok(Memory { store_id: entry.shared.id, memory })
+        self.owned.initialise(Owned { store_id: entry.shared.id, item: memory })
     }
 
     /// The type of the memory.
     fn r#type(&self, store: &Bound<'_, PyAny>) -> PyResult<MemoryType> {
-        let mut entry = self.enter(&StoreArg::new(store)?)?;
-        Ok(MemoryType::wrap(&self.memory.ty(entry.ctx())))
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
+        Ok(MemoryType::wrap(&memory.ty(entry.ctx())))
     }
 
     /// Grow the memory by `delta` pages and return the size it had before, in pages.
@@ -86,9 +107,9 @@ impl Memory {
     fn grow(&self, store: &Bound<'_, PyAny>, delta: &Bound<'_, PyAny>) -> PyResult<u64> {
         let py = store.py();
         let delta = numbers::unsigned(delta, "delta", u64::MAX)?;
-        let mut entry = self.enter(&StoreArg::new(store)?)?;
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
         entry.shared.views.take_refusal();
-        let grown = self.memory.grow(entry.ctx(), delta);
+        let grown = memory.grow(entry.ctx(), delta);
         if grown.is_err() && entry.shared.views.take_refusal() {
             return Err(PyBufferError::new_err("the memory would have to move, but a view of it is in use; release the view first"));
         }
@@ -97,26 +118,26 @@ impl Memory {
 
     /// The size in pages.
     fn size(&self, store: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let mut entry = self.enter(&StoreArg::new(store)?)?;
-        Ok(self.memory.size(entry.ctx()))
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
+        Ok(memory.size(entry.ctx()))
     }
 
     /// The size in bytes.
     fn data_len(&self, store: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let mut entry = self.enter(&StoreArg::new(store)?)?;
-        Ok(self.memory.data_size(entry.ctx()))
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
+        Ok(memory.data_size(entry.ctx()))
     }
 
     /// The size of a page, in bytes.
     fn page_size(&self, store: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let mut entry = self.enter(&StoreArg::new(store)?)?;
-        Ok(self.memory.page_size(entry.ctx()))
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
+        Ok(memory.page_size(entry.ctx()))
     }
 
     /// The base-2 logarithm of the size of a page.
     fn page_size_log2(&self, store: &Bound<'_, PyAny>) -> PyResult<u8> {
-        let mut entry = self.enter(&StoreArg::new(store)?)?;
-        Ok(self.memory.page_size_log2(entry.ctx()))
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
+        Ok(memory.page_size_log2(entry.ctx()))
     }
 
     /// A copy of the bytes from `start` up to `stop`, with the meaning of `memory[start:stop]` for a list: negative numbers count from the end, and
@@ -130,11 +151,14 @@ impl Memory {
     ) -> PyResult<Bound<'py, PyByteArray>> {
         let py = store.py();
         let store = StoreArg::new(store)?;
-        let len = self.memory.data_size(self.enter(&store)?.ctx());
+        let len = {
+            let (memory, mut entry) = self.enter(&store)?;
+            memory.data_size(entry.ctx())
+        };
         let range = slice(start, stop, len, py)?;
-        let mut entry = self.enter(&store)?;
+        let (memory, mut entry) = self.enter(&store)?;
         let ctx = entry.ctx();
-        let data = self.memory.data(&ctx);
+        let data = memory.data(&ctx);
         // Memories do not shrink, so the range is still good; `get` costs nothing and cannot panic.
         Ok(PyByteArray::new(py, data.get(range).unwrap_or_default()))
     }
@@ -147,11 +171,14 @@ impl Memory {
         let store = StoreArg::new(store)?;
         let mut copy = None;
         let bytes = bytes_of(value, &mut copy)?;
-        let len = self.memory.data_size(self.enter(&store)?.ctx());
+        let len = {
+            let (memory, mut entry) = self.enter(&store)?;
+            memory.data_size(entry.ctx())
+        };
         let first = destination(start, bytes.len(), len)?;
-        let mut entry = self.enter(&store)?;
+        let (memory, mut entry) = self.enter(&store)?;
         let mut ctx = entry.ctx();
-        if let Some(place) = self.memory.data_mut(&mut ctx).get_mut(first..first + bytes.len()) {
+        if let Some(place) = memory.data_mut(&mut ctx).get_mut(first..first + bytes.len()) {
             place.copy_from_slice(bytes);
         }
         Ok(bytes.len())
@@ -180,8 +207,8 @@ impl Memory {
         offset: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = store.py();
-        let mut entry = self.enter(&StoreArg::new(store)?)?;
-        let len = self.memory.data_size(entry.ctx());
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
+        let len = memory.data_size(entry.ctx());
         let owner = entry.shared.store_object(py)?;
         drop(entry);
         let bound = |value: Option<&Bound<'_, PyAny>>, name, default| match value {
@@ -197,7 +224,7 @@ impl Memory {
         if offset > len || size > len - offset {
             return Err(PyIndexError::new_err(format!("no buffer of {size} bytes at {offset}: the memory has {len} bytes")));
         }
-        let buffer = Bound::new(py, MemoryBuffer::new(owner.unbind(), self.memory, offset, size))?;
+        let buffer = Bound::new(py, MemoryBuffer::new(owner.unbind(), *memory, offset, size))?;
         let byte = py.import("ctypes")?.getattr("c_ubyte")?;
         byte.mul(size)?.call_method1("from_buffer", (buffer,))
     }
@@ -206,3 +233,5 @@ impl Memory {
         "<Memory>"
     }
 }
+
+two_phase!(Memory, "(store, ty)");

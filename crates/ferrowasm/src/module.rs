@@ -2,13 +2,13 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
 use crate::artifact;
 use crate::engine::Engine;
 use crate::errors::Misuse;
 use crate::gil;
-use crate::managed::{Managed, managed};
+use crate::managed::{Managed, managed, two_phase};
 use crate::text;
 use crate::types::{ExportType, ImportType};
 
@@ -17,14 +17,21 @@ use crate::types::{ExportType, ImportType};
 /// `wasm` is the text format as `str`, or either format as a bytes-like object. Compiling runs with the interpreter lock released.
 ///
 /// Raises `WasmtimeError` when the module is malformed or invalid, or uses a proposal that the engine's `Config` does not enable.
-#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Module {
     module: Managed<wasmtime::Module>,
 }
 
 impl Module {
-    pub(crate) fn wrap(module: wasmtime::Module) -> Module {
-        Module { module: Managed::new("Module", module) }
+    fn empty() -> Module {
+        Module { module: Managed::empty("Module") }
+    }
+
+    /// An object of `class`, which is `Module` or a subclass of it; the `__init__` of the subclass does not run.
+    fn wrap<'py>(class: &Bound<'py, PyType>, module: wasmtime::Module) -> PyResult<Bound<'py, PyAny>> {
+        let object = class.call_method1("__new__", (class,))?;
+        object.cast::<Module>()?.get().module.initialise(module)?;
+        Ok(object)
     }
 
     pub(crate) fn get(&self) -> Result<&wasmtime::Module, Misuse> {
@@ -62,47 +69,57 @@ pub(crate) fn binary_of<'py>(wasm: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Py
 
 #[pymethods]
 impl Module {
-    #[new]
-    fn new(engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<Module> {
+    fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
         let engine = engine.get().get()?;
         let binary = binary_of(wasm)?;
         let bytes = binary.as_bytes();
-        gil::detached(wasm.py(), || wasmtime::Module::new(engine, bytes)).map(Module::wrap)
+        self.module.initialise(gil::detached(wasm.py(), || wasmtime::Module::new(engine, bytes))?)
     }
 
     /// Compile the file at `path`, which holds the binary or the text format. Raises `OSError` if it cannot be read, otherwise as the class.
-    #[staticmethod]
-    fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: &Bound<'_, PyAny>) -> PyResult<Module> {
+    #[classmethod]
+    fn from_file<'py>(cls: &Bound<'py, PyType>, engine: &Bound<'py, Engine>, path: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = cls.py();
         let (engine, path) = (engine.get().get()?, artifact::path_of(path)?);
-        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(py, &error, &path))?;
-        gil::detached(py, || {
+let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(py, &error, &path))?;
+        let module = gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
                 error.set_path(&path);
                 wasmtime::Error::msg(error.to_string())
             })?;
             wasmtime::Module::new(engine, wasm)
-        })
-        .map(Module::wrap)
+        })?;
+        Module::wrap(cls, module)
     }
 
     /// Load what `serialize` returned, for the same settings and the same version of the engine.
     ///
     /// Raises `WasmtimeError` when the bytes are damaged, foreign, or made for another engine. **Compiled code is native code: load it only from where
     /// nobody whom you do not trust can write.** The checksum finds damage, not forgery.
-    #[staticmethod]
-    fn deserialize(py: Python<'_>, engine: &Bound<'_, Engine>, encoded: &Bound<'_, PyAny>) -> PyResult<Module> {
+    #[classmethod]
+    fn deserialize<'py>(
+        cls: &Bound<'py, PyType>,
+        engine: &Bound<'py, Engine>,
+        encoded: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let bytes = bytes_of(encoded, "compiled code as bytes")?;
-        artifact::load(py, engine.get().get()?, bytes.as_bytes()).map(Module::wrap)
+        Module::wrap(cls, artifact::load(cls.py(), engine.get().get()?, bytes.as_bytes())?)
     }
 
     /// Load a file that holds what `serialize` returned; see `deserialize`.
     ///
     /// With `trusted=True` the file is mapped into memory as it is, without a look at the checksum: faster for large modules, and shared between processes. Damage
     /// to the file, then or later, is undefined behaviour.
-    #[staticmethod]
+    #[classmethod]
     #[pyo3(signature = (engine, path, *, trusted=false))]
-    fn deserialize_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: &Bound<'_, PyAny>, trusted: bool) -> PyResult<Module> {
-        artifact::load_file(py, engine.get().get()?, &artifact::path_of(path)?, trusted).map(Module::wrap)
+    fn deserialize_file<'py>(
+        cls: &Bound<'py, PyType>,
+        engine: &Bound<'py, Engine>,
+        path: &Bound<'py, PyAny>,
+        trusted: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let module = artifact::load_file(cls.py(), engine.get().get()?, &artifact::path_of(path)?, trusted)?;
+        Module::wrap(cls, module)
     }
 
     /// Check that `wasm`, in the binary format, is a valid module for the engine, without compiling it. Raises `WasmtimeError` if it is not.
@@ -154,3 +171,4 @@ impl Module {
 }
 
 managed!(Module);
+two_phase!(Module, "(engine, wasm)");

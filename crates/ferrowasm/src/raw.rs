@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use wasmtime::{Func, FuncType, Linker, StoreContextMut, ValRaw};
 
+use crate::func::Callee;
 use crate::host::HostFunc;
 use crate::store::Data;
 
@@ -31,7 +32,7 @@ impl Space {
 }
 
 /// Calls `func`, whose signature is plain and for whose signature `space` was made, in its own store.
-pub(crate) fn call(ctx: StoreContextMut<'_, Data>, func: &crate::func::Func, space: &mut Space) -> wasmtime::Result<()> {
+pub(crate) fn call(ctx: StoreContextMut<'_, Data>, func: &Callee, space: &mut Space) -> wasmtime::Result<()> {
     assert!(func.signature.is_plain && space.0.len() >= func.signature.slots() && ctx.data().shared.id == func.store_id);
     // SAFETY: `call_unchecked` asks for a valid array with room for all parameters and all results (asserted), arguments of the right types (they are numbers
     // and vectors: any bits are valid), valid references (there are none), and no synchronous call inside `call_async`.

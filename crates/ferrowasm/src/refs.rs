@@ -393,7 +393,7 @@ impl ExnRef {
         let mut scope = RootScope::new(entry.ctx());
         let exn = self.root.to_rooted(&mut scope);
         let tag = exn.tag(&mut scope).or_raise(py)?;
-        Ok(Tag { store_id: self.store.get().cell.shared.id, tag })
+        Ok(Tag::wrap(self.store.get().cell.shared.id, tag))
     }
 
     /// The payload of the exception.

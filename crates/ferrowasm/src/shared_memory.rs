@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use crate::engine::Engine;
 use crate::errors::{Misuse, OrRaise, to_python};
 use crate::gil;
-use crate::managed::{Managed, managed};
+use crate::managed::{Managed, managed, two_phase};
 use crate::numbers;
 use crate::types::MemoryType;
 
@@ -17,25 +17,33 @@ use crate::types::MemoryType;
 ///
 /// Needs `Config.shared_memory` (and `Config.wasm_threads`, which is on by default). Raises `WasmtimeError` if the type is not shared or the memory cannot be
 /// allocated.
-#[pyclass(frozen, subclass, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct SharedMemory {
-    memory: Managed<wasmtime::SharedMemory>,
+    memory: Managed<Shared>,
+}
+
+struct Shared {
+    memory: wasmtime::SharedMemory,
     engine: wasmtime::Engine,
 }
 
 impl SharedMemory {
     pub(crate) fn wrap(memory: wasmtime::SharedMemory, engine: &wasmtime::Engine) -> SharedMemory {
-        SharedMemory { memory: Managed::new("SharedMemory", memory), engine: engine.clone() }
+        SharedMemory { memory: Managed::new("SharedMemory", Shared { memory, engine: engine.clone() }) }
+    }
+
+    fn empty() -> SharedMemory {
+        SharedMemory { memory: Managed::empty("SharedMemory") }
     }
 
     /// The memory, if it belongs to `engine`.
     pub(crate) fn get_for(&self, engine: &wasmtime::Engine) -> Result<&wasmtime::SharedMemory, Misuse> {
-        let memory = self.get()?;
-        if wasmtime::Engine::same(&self.engine, engine) { Ok(memory) } else { Err(Misuse::WrongEngine("SharedMemory")) }
+        let shared = self.memory.get()?;
+        if wasmtime::Engine::same(&shared.engine, engine) { Ok(&shared.memory) } else { Err(Misuse::WrongEngine("SharedMemory")) }
     }
 
     fn get(&self) -> Result<&wasmtime::SharedMemory, Misuse> {
-        self.memory.get()
+        Ok(&self.memory.get()?.memory)
     }
 
     fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
@@ -46,12 +54,11 @@ impl SharedMemory {
 
 #[pymethods]
 impl SharedMemory {
-    #[new]
-    fn new(py: Python<'_>, engine: &Bound<'_, Engine>, ty: &Bound<'_, MemoryType>) -> PyResult<SharedMemory> {
+    fn __init__(&self, py: Python<'_>, engine: &Bound<'_, Engine>, ty: &Bound<'_, MemoryType>) -> PyResult<()> {
         let engine = engine.get().get()?;
         let ty = ty.get().to_engine(engine)?;
         let memory = gil::detached(py, || wasmtime::SharedMemory::new(engine, ty))?;
-        Ok(SharedMemory::wrap(memory, engine))
+        self.memory.initialise(Shared { memory, engine: engine.clone() })
     }
 
     /// The type of the memory.
@@ -154,6 +161,7 @@ impl SharedMemory {
 }
 
 managed!(SharedMemory);
+two_phase!(SharedMemory, "(engine, ty)");
 
 fn cells(memory: &wasmtime::SharedMemory, start: u64, count: u64) -> PyResult<&[std::cell::UnsafeCell<u8>]> {
     let data = memory.data();

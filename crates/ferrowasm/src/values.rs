@@ -271,7 +271,7 @@ pub(crate) fn to_ref(ctx: &mut StoreContextMut<'_, Data>, ty: &RefType, value: &
             Ref::Extern(Some(refs::new_externref(py, ctx, object)?))
         }
         HeapType::Func => {
-            let func = value.cast::<Func>().map_err(|_| wrong_reference(ty, "a Func or None", value))?.get();
+            let func = value.cast::<Func>().map_err(|_| wrong_reference(ty, "a Func or None", value))?.get().callee()?;
             if func.store_id != ctx.data().shared.id {
                 return Err(Misuse::WrongStore("Func").into());
             }
@@ -291,7 +291,7 @@ pub(crate) fn to_ref(ctx: &mut StoreContextMut<'_, Data>, ty: &RefType, value: &
 
 pub(crate) fn from_ref<'py>(py: Python<'py>, ctx: &mut StoreContextMut<'_, Data>, reference: &Ref) -> PyResult<Bound<'py, PyAny>> {
     match reference {
-        Ref::Func(Some(func)) => Ok(Bound::new(py, Func::new(ctx, *func))?.into_any()),
+        Ref::Func(Some(func)) => Ok(Bound::new(py, Func::wrap(ctx, *func))?.into_any()),
         Ref::Extern(Some(externref)) => refs::extern_to_python(py, ctx, externref),
         Ref::Any(Some(anyref)) => refs::any_to_python(py, ctx, anyref),
         Ref::Exn(Some(exnref)) => refs::exn_to_python(py, ctx, exnref),

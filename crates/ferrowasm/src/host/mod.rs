@@ -8,15 +8,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
+use smallvec::{SmallVec, smallvec};
 use wasmtime::{Caller, Val, ValRaw};
 
 use crate::caller::Caller as PyCaller;
 use crate::errors::{self, signature_error};
 use crate::gil;
+use crate::raw;
 use crate::store::Data;
 use crate::store::cell::{Parking, Shared};
 use crate::values::{self, Signature};
+use crate::vectorcall;
 use slot::Slot;
+
+/// Arguments or results of a callback.
+type Values<'py> = SmallVec<[Bound<'py, PyAny>; 6]>;
 
 /// What a WebAssembly function that is implemented in Python holds: how to call, but not the callable itself.
 pub(crate) struct HostFunc {
@@ -82,10 +88,10 @@ impl HostFunc {
         let shared = caller.data().shared.clone();
         gil::attached(|py| {
             let parking = shared.park(&mut caller);
-            let args = self.signature.params.iter().zip(&*space).map(|(kind, raw)| values::from_raw(py, kind, host_value(raw)));
-            let result = self.call(py, &shared, &parking, args.collect())?;
-            let results = self.results(result)?;
-            for ((kind, value), slot) in self.signature.results.iter().zip(&results).zip(space) {
+            let args = self.signature.params.iter().zip(&*space);
+            let args = args.map(|(kind, raw)| values::from_raw(py, kind, raw::initialised(raw)));
+            let result = self.call(py, &shared, &parking, args)?;
+            for ((kind, value), slot) in self.signature.results.iter().zip(&self.results(result)?).zip(space) {
                 slot.write(values::to_raw(kind, value)?);
             }
             Ok(())
@@ -118,32 +124,32 @@ impl HostFunc {
         py: Python<'py>,
         shared: &Arc<Shared>,
         parking: &Parking<'_>,
-        args: Vec<Bound<'py, PyAny>>,
+        args: impl IntoIterator<Item = Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let callable = self
             .callable
             .get(py)
             .ok_or_else(|| errors::wasmtime_error(py, "this host function's callable has been garbage collected"))?;
         if !self.access_caller {
-            return callable.call1(PyTuple::new(py, args)?);
+            return vectorcall::call_python(&callable, &args.into_iter().collect::<Values<'py>>());
         }
         let caller = Bound::new(py, PyCaller::new(shared.clone(), parking.caller()))?;
-        let with_caller = std::iter::once(caller.clone().into_any()).chain(args).collect::<Vec<_>>();
-        let result = callable.call1(PyTuple::new(py, with_caller)?);
+        let args: Values<'py> = std::iter::once(caller.clone().into_any()).chain(args).collect();
+        let result = vectorcall::call_python(&callable, &args);
         caller.get().frame().expire();
         result
     }
 
     /// Takes the callable's return value apart: nothing, one value, or as many as the type has results.
-    fn results<'py>(&self, result: Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    fn results<'py>(&self, result: Bound<'py, PyAny>) -> PyResult<Values<'py>> {
         let py = result.py();
         match self.signature.results.len() {
-            0 if result.is_none() => Ok(Vec::new()),
+            0 if result.is_none() => Ok(Values::new()),
             0 => Err(signature_error(py, "the callback returned a value, but its type has no results; return None")),
-            1 => Ok(vec![result]),
+            1 => Ok(smallvec![result]),
             expected => {
                 let list = match result.cast::<PyTuple>() {
-                    Ok(tuple) => tuple.iter().collect::<Vec<_>>(),
+                    Ok(tuple) => tuple.iter().collect::<Values<'py>>(),
                     Err(_) => py.get_type::<PyList>().call1((&result,))?.cast_into::<PyList>()?.iter().collect(),
                 };
                 if list.len() == expected {
@@ -157,7 +163,3 @@ impl HostFunc {
     }
 }
 
-/// The engine hands over initialised arguments.
-fn host_value(raw: &MaybeUninit<ValRaw>) -> &ValRaw {
-    crate::raw::initialised(raw)
-}

@@ -13,7 +13,6 @@ use std::sync::{Arc, OnceLock};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 
 pub(crate) use data::Data;
 pub(crate) use handle::StoreArg;
@@ -22,7 +21,7 @@ pub(crate) use limits::StoreLimits;
 use crate::engine::{Engine, EngineState};
 use crate::errors::{Misuse, OrRaise};
 use crate::gil;
-use crate::managed::managed;
+use crate::managed::{managed, two_phase};
 use crate::numbers;
 use crate::wasi::config::WasiConfig;
 use cell::{Entry, StoreCell};
@@ -33,7 +32,7 @@ use cell::{Entry, StoreCell};
 ///
 /// A store runs one call at a time, on any thread; using it while it runs on another thread raises `StoreBusyError`. Everything in a store is freed
 /// with the store: when it is closed, or when the last reference to it is gone.
-#[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Store {
     pub(crate) cell: StoreCell,
     links: OnceLock<Links>,
@@ -46,6 +45,10 @@ struct Links {
 }
 
 impl Store {
+    fn empty() -> Store {
+        Store { cell: StoreCell::new(), links: OnceLock::new() }
+    }
+
     fn links(&self) -> Result<&Links, Misuse> {
         self.links.get().ok_or(Misuse::Uninitialised("Store"))
     }
@@ -65,12 +68,6 @@ impl Store {
 
 #[pymethods]
 impl Store {
-    #[new]
-    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(engine=None, data=None)")]
-    fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Store {
-        Store { cell: StoreCell::new(), links: OnceLock::new() }
-    }
-
     #[pyo3(signature = (engine=None, data=None))]
     fn __init__(slf: &Bound<'_, Self>, engine: Option<Bound<'_, Engine>>, data: Option<Py<PyAny>>) -> PyResult<()> {
         let py = slf.py();
@@ -225,3 +222,4 @@ impl Store {
 }
 
 managed!(Store);
+two_phase!(Store, "(engine=None, data=None)");

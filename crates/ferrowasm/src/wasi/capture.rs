@@ -36,8 +36,8 @@ impl Captured {
 
 /// What WASI programs wrote to a captured output; made by `WasiConfig.capture_stdout` and `WasiConfig.capture_stderr`.
 ///
-/// It can be read at any time: after the run, from another thread during it, and after it ended in an exception. Programs in several stores that were given
-/// the same configuration write to the same capture.
+/// It can be read at any time: after the run, from another thread during it, and after it ended in an exception.
+/// Programs in several stores that were given the same configuration write to the same capture.
 #[pyclass(frozen, weakref, module = "ferrowasm")]
 pub(crate) struct Capture {
     pub(crate) captured: Arc<Captured>,
@@ -63,7 +63,8 @@ impl Capture {
         true
     }
 
-    /// All text written so far. Raises `UnicodeDecodeError` for bytes that are not in the encoding, unless `errors` says otherwise (as for `bytes.decode`).
+    /// All text written so far. Raises `UnicodeDecodeError` for bytes that are not in the encoding, unless `errors`
+    /// says otherwise (as for `bytes.decode`).
     #[pyo3(signature = (encoding="utf-8", errors="strict"))]
     fn text<'py>(&self, py: Python<'py>, encoding: &str, errors: &str) -> PyResult<Bound<'py, PyAny>> {
         self.getvalue(py).call_method1("decode", (encoding, errors))

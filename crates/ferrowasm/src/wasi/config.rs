@@ -144,10 +144,12 @@ impl State {
     }
 }
 
-/// What a WASI program gets from its host: arguments, environment, standard streams and directories. By default, nothing.
+/// What a WASI program gets from its host: arguments, environment, standard streams and directories. By default,
+/// nothing.
 ///
-/// Everything can be set by attribute or, except for directories, by keyword argument. A configuration given to `Store.set_wasi` is copied and can be
-/// changed and used again. Files, file-like objects and callables are shared by all stores that got them; `stdin_bytes` starts anew in each store.
+/// Everything can be set by attribute or, except for directories, by keyword argument. A configuration given to
+/// `Store.set_wasi` is copied and can be changed and used again. Files, file-like objects and callables are shared by
+/// all stores that got them; `stdin_bytes` starts anew in each store.
 #[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
 pub(crate) struct WasiConfig {
     state: Managed<Mutex<State>>,
@@ -158,7 +160,8 @@ impl WasiConfig {
         Ok(self.state.get()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the state. What `change` returns, the previous value, is dropped when the state is no longer locked: finalisers may use the configuration.
+    /// Changes the state. What `change` returns, the previous value, is dropped when the state is no longer locked:
+    /// finalisers may use the configuration.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> PyResult<()> {
         let previous = change(&mut *self.lock()?);
         drop(previous);
@@ -189,7 +192,8 @@ impl WasiConfig {
     fn set_file(&self, which: Which, path: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let output = match path {
             Some(path) => {
-                let file = parse::open(path, |path| OpenOptions::new().write(true).create(true).truncate(true).open(path))?;
+                let file =
+                    parse::open(path, |path| OpenOptions::new().write(true).create(true).truncate(true).open(path))?;
                 Stdout::File(Arc::new(file), path.clone().unbind())
             }
             None => Stdout::Null,
@@ -240,7 +244,8 @@ impl WasiConfig {
     /// The state for one store.
     pub(crate) fn build(&self, py: Python<'_>, engine: &Arc<EngineState>) -> PyResult<Built> {
         let assembled = self.lock()?.assemble(py, engine);
-        // No longer locked: what follows allocates, so that Python's collector may run finalisers, which may use the configuration.
+        // No longer locked: what follows allocates, so that Python's collector may run finalisers, which may use the
+        // configuration.
         let wasi = match assembled {
             Ok(wasi) => wasi,
             Err((path, error)) => return Err(parse::file_error(py, &error, path.into_pyobject(py)?.as_any())),
@@ -262,7 +267,9 @@ impl Which {
 /// Refuses more than one destination for a stream among the keyword arguments.
 fn at_most_one(stream: &str, given: &[bool]) -> PyResult<()> {
     if given.iter().filter(|given| **given).count() > 1 {
-        return Err(PyTypeError::new_err(format!("more than one {stream} was given: choose one of the arguments that set it")));
+        return Err(PyTypeError::new_err(format!(
+            "more than one {stream} was given: choose one of the arguments that set it"
+        )));
     }
     Ok(())
 }
@@ -270,13 +277,18 @@ fn at_most_one(stream: &str, given: &[bool]) -> PyResult<()> {
 #[pymethods]
 impl WasiConfig {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(*, argv=None, env=None, stdin=None, stdin_bytes=None, stdin_file=None, stdout=None, stdout_file=None, stdout_custom=None, stderr=None, stderr_file=None, stderr_custom=None)")]
+    #[pyo3(signature = (*_args, **_kwargs), text_signature = "(*, argv=None, env=None, \
+        stdin=None, stdin_bytes=None, stdin_file=None, stdout=None, stdout_file=None, stdout_custom=None, \
+        stderr=None, stderr_file=None, stderr_custom=None)")]
     fn new(_args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> WasiConfig {
         WasiConfig { state: Managed::empty("WasiConfig") }
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is a keyword argument")]
-    #[pyo3(signature = (*, argv=None, env=None, stdin=None, stdin_bytes=None, stdin_file=None, stdout=None, stdout_file=None, stdout_custom=None, stderr=None, stderr_file=None, stderr_custom=None))]
+    #[pyo3(signature = (
+        *, argv=None, env=None, stdin=None, stdin_bytes=None, stdin_file=None, stdout=None, stdout_file=None,
+        stdout_custom=None, stderr=None, stderr_file=None, stderr_custom=None
+    ))]
     fn __init__(
         &self,
         argv: Option<&Bound<'_, PyAny>>,
@@ -312,7 +324,8 @@ impl WasiConfig {
 
     /// The program's arguments, a list of `str`; the first is its name.
     ///
-    /// Takes any iterable of `str`, in place of earlier arguments. Raises `TypeError` for other items and `ValueError` for NUL characters.
+    /// Takes any iterable of `str`, in place of earlier arguments. Raises `TypeError` for other items and `ValueError`
+    /// for NUL characters.
     #[getter]
     fn argv(&self) -> PyResult<Vec<String>> {
         Ok(self.lock()?.argv.clone())
@@ -332,8 +345,9 @@ impl WasiConfig {
 
     /// The program's environment, a `dict` of `str`.
     ///
-    /// Takes a mapping or an iterable of pairs, in place of what was set earlier; variables that are inherited stay, unless they are set here. Raises
-    /// `TypeError` for names and values that are not `str`, and `ValueError` for NUL characters, empty names, and names with an `=`.
+    /// Takes a mapping or an iterable of pairs, in place of what was set earlier; variables that are inherited stay,
+    /// unless they are set here. Raises `TypeError` for names and values that are not `str`, and `ValueError` for NUL
+    /// characters, empty names, and names with an `=`.
     #[getter]
     fn env<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let variables = self.lock()?.environment();
@@ -386,9 +400,9 @@ impl WasiConfig {
     #[setter]
     fn set_stdin_bytes(&self, bytes: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let stdin = match bytes {
-            Some(bytes) => {
-                Stdin::Bytes(source::to_bytes(bytes).ok_or_else(|| expected("a bytes-like object for stdin_bytes", bytes))?)
-            }
+            Some(bytes) => Stdin::Bytes(
+                source::to_bytes(bytes).ok_or_else(|| expected("a bytes-like object for stdin_bytes", bytes))?,
+            ),
             None => Stdin::Empty,
         };
         self.replace_stdin(stdin)
@@ -396,8 +410,8 @@ impl WasiConfig {
 
     /// A binary file-like object to read standard input from.
     ///
-    /// Its `read1(n)`, or `read(n)` where it has no `read1`, is called on the thread of the WebAssembly call whenever the program reads, and exceptions come
-    /// out of that call. Raises `TypeError` for text files.
+    /// Its `read1(n)`, or `read(n)` where it has no `read1`, is called on the thread of the WebAssembly call whenever
+    /// the program reads, and exceptions come out of that call. Raises `TypeError` for text files.
     #[getter]
     fn stdin(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         match &self.lock()?.stdin {
@@ -422,7 +436,8 @@ impl WasiConfig {
 
     /// A file to write standard output to: `str`, `bytes` or `os.PathLike`.
     ///
-    /// Created, or emptied, when it is set; raises `WasiFileError`, which is an `OSError` of the usual kind and a `WasmtimeError`. Not buffered.
+    /// Created, or emptied, when it is set; raises `WasiFileError`, which is an `OSError` of the usual kind and a
+    /// `WasmtimeError`. Not buffered.
     #[getter]
     fn stdout_file(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.get_output(py, Which::Stdout, Stdout::path)
@@ -433,10 +448,12 @@ impl WasiConfig {
         self.set_file(Which::Stdout, path)
     }
 
-    /// A callable that gets what the program writes to standard output, as `bytes`, and returns how many of them it took, or `None` for all.
+    /// A callable that gets what the program writes to standard output, as `bytes`, and returns how many of them it
+    /// took, or `None` for all.
     ///
-    /// It is called on the thread of the WebAssembly call, once for each write unless it takes less than all, and may use the store. What it raises comes
-    /// out of that call. 0 or a negative number (-errno) is an error that the program sees.
+    /// It is called on the thread of the WebAssembly call, once for each write unless it takes less than all, and may
+    /// use the store. What it raises comes out of that call. 0 or a negative number (-errno) is an error that the
+    /// program sees.
     #[getter]
     fn stdout_custom(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.get_output(py, Which::Stdout, Stdout::callback)
@@ -449,8 +466,8 @@ impl WasiConfig {
 
     /// A binary file-like object to write standard output to.
     ///
-    /// Its `write(b)`, and `flush()` if it has one, is called on the thread of the WebAssembly call whenever the program writes, and exceptions come out of
-    /// that call. Raises `TypeError` for text files: use their `.buffer`.
+    /// Its `write(b)`, and `flush()` if it has one, is called on the thread of the WebAssembly call whenever the
+    /// program writes, and exceptions come out of that call. Raises `TypeError` for text files: use their `.buffer`.
     #[getter]
     fn stdout(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.get_output(py, Which::Stdout, Stdout::writer)
@@ -463,7 +480,8 @@ impl WasiConfig {
 
     /// Keep standard output in memory, and return the `Capture` to read it from.
     ///
-    /// At most `limit` bytes are kept and the rest is dropped, which `Capture.truncated` tells; without a limit a program can fill the memory of the host.
+    /// At most `limit` bytes are kept and the rest is dropped, which `Capture.truncated` tells; without a limit a
+    /// program can fill the memory of the host.
     #[pyo3(signature = (limit=None))]
     fn capture_stdout(&self, limit: Option<&Bound<'_, PyAny>>) -> PyResult<Capture> {
         self.set_capture(Which::Stdout, limit)
@@ -518,13 +536,19 @@ impl WasiConfig {
         self.replace_output(Which::Stderr, Stdout::Inherit)
     }
 
-    /// Let the program use the directory `path` (`str`, `bytes` or `os.PathLike`) of the host under the name `guest_path`.
+    /// Let the program use the directory `path` (`str`, `bytes` or `os.PathLike`) of the host under the name
+    /// `guest_path`.
     ///
-    /// `dir_perms` says what it may do with directories and their entries, `file_perms` what with the contents of files; both are read and write unless
-    /// given. `False` for `dir_perms`, or `fs_mutable=False`, makes both read-only. The program cannot leave the directory, by `..` or by symbolic links.
+    /// `dir_perms` says what it may do with directories and their entries, `file_perms` what with the contents of
+    /// files; both are read and write unless given. `False` for `dir_perms`, or `fs_mutable=False`, makes both
+    /// read-only. The program cannot leave the directory, by `..` or by symbolic links.
     ///
-    /// Raises `WasiFileError`, which is an `OSError` of the usual kind and a `WasmtimeError`, if there is no such directory.
-    #[pyo3(signature = (path, guest_path, dir_perms=None, file_perms=None, *, fs_mutable=None))]
+    /// Raises `WasiFileError`, which is an `OSError` of the usual kind and a `WasmtimeError`, if there is no such
+    /// directory.
+    #[pyo3(
+        signature = (path, guest_path, dir_perms=None, file_perms=None, *, fs_mutable=None),
+        text_signature = "(self, path, guest_path, dir_perms=None, file_perms=None, *, fs_mutable=None)"
+    )]
     fn preopen_dir(
         &self,
         path: &Bound<'_, PyAny>,

@@ -1,8 +1,8 @@
 //! What the file descriptors of a guest are, as far as the engine does not tell.
 //!
-//! The standard streams are read and written by the functions in `p1` themselves. And the engine knows read-only and read-write directories only: where
-//! files and directories differ, or may be written but not read, the functions ask here first. What is opened below a preopened directory has
-//! the permissions of that directory.
+//! The standard streams are read and written by the functions in `p1` themselves. And the engine knows read-only and
+//! read-write directories only: where files and directories differ, or may be written but not read, the functions ask
+//! here first. What is opened below a preopened directory has the permissions of that directory.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,8 @@ impl Access {
 /// What a guest may do below a preopened directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Perms {
-    /// With directories: read is to list them, to look up and to open what is there; write is to make, rename and remove entries.
+    /// With directories: read is to list them, to look up and to open what is there; write is to make, rename and
+    /// remove entries.
     pub(crate) dir: Access,
     /// With the contents of files.
     pub(crate) file: Access,
@@ -60,7 +61,8 @@ pub(crate) enum Descriptor {
     Stdin,
     Stdout,
     Stderr,
-    /// A preopened directory, or what was opened below one, where the engine does not enforce the permissions by itself.
+    /// A preopened directory, or what was opened below one, where the engine does not enforce the permissions by
+    /// itself.
     File(Perms),
 }
 

@@ -9,8 +9,8 @@ use crate::errors::wasmtime_error;
 
 /// Leads from a stream to its Python object.
 ///
-/// The slot holds the one strong reference, and its `StreamOwner`, which the store keeps, shows it to the collector. A stream whose slot has been emptied
-/// belongs to a store that is garbage.
+/// The slot holds the one strong reference, and its `StreamOwner`, which the store keeps, shows it to the collector. A
+/// stream whose slot has been emptied belongs to a store that is garbage.
 pub(crate) struct Slot(Mutex<Option<Py<PyAny>>>);
 
 impl Slot {
@@ -19,7 +19,8 @@ impl Slot {
     }
 
     pub(crate) fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let object = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|object| object.bind(py).clone());
+        let object =
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|object| object.bind(py).clone());
         object.ok_or_else(|| wasmtime_error(py, "this WASI stream belongs to a store that is gone"))
     }
 

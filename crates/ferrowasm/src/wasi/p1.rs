@@ -1,8 +1,9 @@
 //! The functions of WASI preview 1.
 //!
-//! The engine's own linker functions wait inside its asynchronous runtime with no way out. Here each function runs on the caller's thread, and its waits
-//! end with Ctrl-C or the epoch deadline.
+//! The engine's own linker functions wait inside its asynchronous runtime with no way out. Here each function runs on
+//! the caller's thread, and its waits end with Ctrl-C or the epoch deadline.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -58,7 +59,9 @@ fn memory_of(caller: &mut Caller<'_, Data>) -> Option<Extern> {
 }
 
 fn not_configured() -> Error {
-    Error::msg("a WASI function was called in a store without a WASI configuration; call Store.set_wasi(WasiConfig()) first")
+    Error::msg(
+        "a WASI function was called in a store without a WASI configuration; call Store.set_wasi(WasiConfig()) first",
+    )
 }
 
 /// The number by which guests know an error.
@@ -66,9 +69,12 @@ fn number(errno: Errno) -> i32 {
     u16::from(errno).into()
 }
 
-/// Defines functions of the engine in the linker. `at` runs a function that may wait; `needs` names the descriptor and the permissions that it takes.
+/// Defines functions of the engine in the linker. `needs` names a descriptor and the permissions that the function
+/// takes on it, `as waiting` marks the functions that are asynchronous.
 macro_rules! forward {
-    ($linker:ident: $($name:ident($($arg:ident: $ty:ty),*) $(needs $fd:ident $perms:ident)? $(as $kind:ident)?;)*) => {$(
+    ($linker:ident: $(
+        $name:ident($($arg:ident: $ty:ty),*) $(needs $fd:ident $perms:ident)? $(as $kind:ident)?;
+    )*) => {$(
         $linker.func_wrap(MODULE, stringify!($name), |mut caller: Caller<'_, Data>, $($arg: $ty),*| -> Result<i32> {
             let memory = memory_of(&mut caller);
             let guest = Guest::new(&mut caller, &memory)?;
@@ -116,7 +122,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Data>) -> Result<()> {
         fd_tell(fd: i32, out: i32);
         path_create_directory(fd: i32, path: i32, len: i32) needs fd CHANGE as waiting;
         path_filestat_get(fd: i32, flags: i32, path: i32, len: i32, out: i32) needs fd LIST as waiting;
-        path_filestat_set_times(fd: i32, flags: i32, path: i32, len: i32, atim: i64, mtim: i64, fst: i32) needs fd TOUCH as waiting;
+        path_filestat_set_times(fd: i32, flags: i32, path: i32, len: i32, atim: i64, mtim: i64, fst: i32)
+            needs fd TOUCH as waiting;
         path_readlink(fd: i32, path: i32, len: i32, buf: i32, buf_len: i32, out: i32) needs fd LIST as waiting;
         path_remove_directory(fd: i32, path: i32, len: i32) needs fd CHANGE as waiting;
         path_symlink(old: i32, old_len: i32, fd: i32, path: i32, len: i32) needs fd CHANGE as waiting;
@@ -195,7 +202,7 @@ fn read_stdin(caller: &mut Caller<'_, Data>, iovs: i32, len: i32, out: i32) -> R
     interrupts.check_rarely().map_err(types::Error::trap)?;
     let bytes = match buffer.len() {
         0 => Bytes::new(),
-        size => at_rest(caller, || stdin.read(size as usize, &interrupts))?,
+        size => at_rest(caller, || stdin.read(size as usize, &interrupts)).map_err(stream_error)?,
     };
     let length = u32::try_from(bytes.len())?;
     let mut guest = Guest::new(caller, &memory).map_err(types::Error::trap)?;
@@ -243,14 +250,30 @@ fn write_output(caller: &mut Caller<'_, Data>, sink: &Sink, iovs: i32, len: i32,
         Ok(()) => {}
         // The guest learns how much was written, and of the error when it goes on.
         Err(StreamError::Closed | StreamError::LastOperationFailed(_)) if written > 0 => {}
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(stream_error(error)),
     }
     let written = u32::try_from(written)?;
-    Guest::new(caller, &memory).map_err(types::Error::trap)?.memory.write(GuestPtr::new(out.cast_unsigned()), written)?;
+    Guest::new(caller, &memory)
+        .map_err(types::Error::trap)?
+        .memory
+        .write(GuestPtr::new(out.cast_unsigned()), written)?;
     Ok(())
 }
 
-/// An array in guest memory, and how many bytes the host is willing to handle in one call ("hostcall fuel"), to which the array is held too.
+/// The engine's conversion does not know the error of a stream that is not ready now.
+fn stream_error(error: StreamError) -> types::Error {
+    match &error {
+        StreamError::LastOperationFailed(reason)
+            if reason.downcast_ref::<io::Error>().is_some_and(|reason| reason.kind() == io::ErrorKind::WouldBlock) =>
+        {
+            Errno::Again.into()
+        }
+        _ => error.into(),
+    }
+}
+
+/// An array in guest memory, and how many bytes the host is willing to handle in one call ("hostcall fuel"), to which
+/// the array is held too.
 fn array<T>(caller: &mut Caller<'_, Data>, start: i32, len: i32) -> Result<(GuestPtr<[T]>, usize), types::Error> {
     let limit = caller.as_context_mut().hostcall_fuel();
     let len = len.cast_unsigned();
@@ -291,7 +314,8 @@ fn path_link(
     if !wasi.descriptors.permits_move(old_fd, new_fd) {
         return Ok(number(Errno::Perm));
     }
-    let link = abi::path_link(&mut wasi.context, &mut memory, old_fd, old_flags, old_path, old_len, new_fd, new_path, new_len);
+    let link =
+        abi::path_link(&mut wasi.context, &mut memory, old_fd, old_flags, old_path, old_len, new_fd, new_path, new_len);
     wait::block_on(link, &interrupts)?
 }
 
@@ -358,11 +382,14 @@ fn open_request(oflags: types::Oflags, base: types::Rights) -> Open {
     }
 }
 
-/// Waits for clocks and streams. The engine would let the thread sleep when all that is waited for is one clock; such a sleep is done here instead.
+/// Waits for clocks and streams. The engine would let the thread sleep when all that is waited for is one clock; such a
+/// sleep is done here instead.
 fn poll_oneoff(mut caller: Caller<'_, Data>, subscriptions: i32, events: i32, count: i32, out: i32) -> Result<i32> {
     let memory = memory_of(&mut caller);
     let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
-    if count == 1 && let Some((userdata, duration)) = sleep_request(&memory, subscriptions) {
+    if count == 1
+        && let Some((userdata, duration)) = sleep_request(&memory, subscriptions)
+    {
         wait::sleep(duration, &interrupts)?;
         memory.write(GuestPtr::new(events.cast_unsigned()), clock_event(userdata))?;
         memory.write(GuestPtr::new(out.cast_unsigned()), 1_u32)?;
@@ -377,7 +404,9 @@ fn poll_oneoff(mut caller: Caller<'_, Data>, subscriptions: i32, events: i32, co
 fn sleep_request(memory: &GuestMemory<'_>, subscription: i32) -> Option<(types::Userdata, Duration)> {
     let subscription = memory.read(GuestPtr::<types::Subscription>::new(subscription.cast_unsigned())).ok()?;
     match subscription.u {
-        types::SubscriptionU::Clock(clock) if !clock.flags.contains(types::Subclockflags::SUBSCRIPTION_CLOCK_ABSTIME) => {
+        types::SubscriptionU::Clock(clock)
+            if !clock.flags.contains(types::Subclockflags::SUBSCRIPTION_CLOCK_ABSTIME) =>
+        {
             Some((subscription.userdata, Duration::from_nanos(clock.timeout)))
         }
         _ => None,

@@ -34,7 +34,8 @@ pub(crate) fn arguments(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     value.try_iter()?.map(|argument| text(&argument?, "an item of argv")).collect()
 }
 
-/// Environment variables, from a mapping or from pairs. Of several values for one name the last one counts, as in a `dict`.
+/// Environment variables, from a mapping or from pairs. Of several values for one name the last one counts, as in a
+/// `dict`.
 pub(crate) fn environment(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     if is_text_or_bytes(value) {
         return Err(expected("a mapping or an iterable of pairs for env", value));
@@ -65,11 +66,16 @@ fn variable(pair: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
     }
     let items = pair.try_iter()?.collect::<PyResult<Vec<_>>>()?;
     let [name, value] = items.as_slice() else {
-        return Err(PyValueError::new_err(format!("expected pairs of name and value in env, got {} items", items.len())));
+        return Err(PyValueError::new_err(format!(
+            "expected pairs of name and value in env, got {} items",
+            items.len()
+        )));
     };
     let name = text(name, "a name in env")?;
     if name.is_empty() || name.contains('=') {
-        return Err(PyValueError::new_err(format!("a name in env must not be empty and must not contain \"=\": {name:?}")));
+        return Err(PyValueError::new_err(format!(
+            "a name in env must not be empty and must not contain \"=\": {name:?}"
+        )));
     }
     Ok((name, text(value, "a value in env")?))
 }
@@ -77,7 +83,8 @@ fn variable(pair: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
 /// The process's environment as Python knows it. Bytes that are not UTF-8 arrive as U+FFFD.
 pub(crate) fn process_environment(py: Python<'_>) -> PyResult<Vec<(String, String)>> {
     let environ = py.import("os")?.getattr("environb")?;
-    let pairs: Vec<(Vec<u8>, Vec<u8>)> = environ.call_method0("items")?.try_iter()?.map(|pair| pair?.extract()).collect::<PyResult<_>>()?;
+    let pairs: Vec<(Vec<u8>, Vec<u8>)> =
+        environ.call_method0("items")?.try_iter()?.map(|pair| pair?.extract()).collect::<PyResult<_>>()?;
     Ok(pairs.into_iter().map(|(name, value)| (lossy(name), lossy(value))).collect())
 }
 
@@ -104,9 +111,7 @@ pub(crate) fn path(value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
 /// The exception for a file that cannot be opened: a `WasiFileError`.
 pub(crate) fn file_error(py: Python<'_>, error: &io::Error, path: &Bound<'_, PyAny>) -> PyErr {
     let number = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
-    let made = py
-        .import("ferrowasm._wasi")
-        .and_then(|module| module.call_method1("file_error", (number, path)));
+    let made = py.import("ferrowasm._wasi").and_then(|module| module.call_method1("file_error", (number, path)));
     match made {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
@@ -137,7 +142,8 @@ pub(crate) fn guest_path(value: &Bound<'_, PyAny>) -> PyResult<String> {
     text(value, "guest_path")
 }
 
-/// The permissions that the arguments of `preopen_dir` ask for; a bool in place of `DirPerms` says whether anything may be written.
+/// The permissions that the arguments of `preopen_dir` ask for; a bool in place of `DirPerms` says whether anything may
+/// be written.
 pub(crate) fn perms(dir: Option<&Bound<'_, PyAny>>, file: Option<&Bound<'_, PyAny>>) -> PyResult<Perms> {
     if let Some(mutable) = dir.and_then(|dir| dir.cast::<PyBool>().ok()) {
         if file.is_some() {
@@ -163,7 +169,9 @@ fn access(value: Option<&Bound<'_, PyAny>>, class: &str) -> PyResult<Access> {
 
 fn require_binary(object: &Bound<'_, PyAny>, what: &str) -> PyResult<()> {
     if object.is_instance(&object.py().import("io")?.getattr("TextIOBase")?)? {
-        return Err(PyTypeError::new_err(format!("{what} needs a binary file: pass its .buffer, or open it in binary mode")));
+        return Err(PyTypeError::new_err(format!(
+            "{what} needs a binary file: pass its .buffer, or open it in binary mode"
+        )));
     }
     Ok(())
 }

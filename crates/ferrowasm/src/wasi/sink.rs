@@ -88,7 +88,8 @@ fn is_regular(fd: BorrowedFd<'_>) -> bool {
     rustix::fs::fstat(fd).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
 }
 
-/// Gives the bytes to a Python callable, or to a method and then `flush()`; again and again if it takes only part of them.
+/// Gives the bytes to a Python callable, or to a method and then `flush()`; again and again if it takes only part of
+/// them.
 fn call(slot: &Slot, method: Option<&str>, bytes: &[u8], written: &mut usize) -> StreamResult<()> {
     let end = gil::attached(|py| {
         let object = slot.get(py)?;
@@ -136,7 +137,9 @@ fn taken(value: &Bound<'_, PyAny>, length: usize) -> PyResult<Taken> {
     }
     if !value.is_instance_of::<PyInt>() && !value.hasattr("__index__")? {
         let name = value.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("expected an int or None from the writer of a WASI program's output, got {name}")));
+        return Err(PyTypeError::new_err(format!(
+            "expected an int or None from the writer of a WASI program's output, got {name}"
+        )));
     }
     let number = numbers::index(value, "the result of the writer")?;
     match number.extract::<i64>() {
@@ -147,7 +150,9 @@ fn taken(value: &Bound<'_, PyAny>, length: usize) -> PyResult<Taken> {
             Ok(Taken::Error(errno.map_or(rustix::io::Errno::IO, rustix::io::Errno::from_raw_os_error)))
         }
         Ok(taken) if taken as u64 <= length as u64 => Ok(Taken::Bytes(taken as usize)),
-        _ => Err(PyValueError::new_err(format!("the writer of a WASI program's output returned {number}, but was given {length} bytes"))),
+        _ => Err(PyValueError::new_err(format!(
+            "the writer of a WASI program's output returned {number}, but was given {length} bytes"
+        ))),
     }
 }
 

@@ -90,7 +90,9 @@ fn read_object(slot: &Slot, method: &str, size: usize) -> StreamResult<Bytes> {
         let bytes = to_bytes(&chunk).ok_or_else(|| wrong_chunk(method, &chunk))?;
         if bytes.len() > size {
             let got = bytes.len();
-            return Err(PyValueError::new_err(format!("{method}({size}) of the WASI program's stdin returned {got} bytes, which is too many")));
+            return Err(PyValueError::new_err(format!(
+                "{method}({size}) of the WASI program's stdin returned {got} bytes, which is too many"
+            )));
         }
         Ok(Some(bytes))
     });
@@ -104,7 +106,9 @@ fn read_object(slot: &Slot, method: &str, size: usize) -> StreamResult<Bytes> {
 
 fn wrong_chunk(method: &str, chunk: &Bound<'_, PyAny>) -> PyErr {
     let name = chunk.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-    PyTypeError::new_err(format!("expected a bytes-like object from {method}() of the WASI program's stdin, got {name}"))
+    PyTypeError::new_err(format!(
+        "expected a bytes-like object from {method}() of the WASI program's stdin, got {name}"
+    ))
 }
 
 /// A copy of the contents of a bytes-like object; `None` if it is something else.

@@ -1,7 +1,7 @@
 //! The standard streams of a guest, as the engine sees them.
 //!
-//! The functions of preview 1 read and write the streams themselves, with the store at rest. The engine uses these handles where it waits for a
-//! stream, and for components.
+//! The functions of preview 1 read and write the streams themselves, with the store at rest. The engine uses these
+//! handles where it waits for a stream, and for components.
 
 use std::io;
 use std::pin::Pin;

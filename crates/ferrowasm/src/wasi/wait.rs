@@ -1,4 +1,5 @@
-//! Waiting on behalf of a guest: on the caller's thread, without the interpreter, and ended by a signal handler's exception or the epoch deadline.
+//! Waiting on behalf of a guest: on the caller's thread, without the interpreter, and ended by a signal handler's
+//! exception or the epoch deadline.
 
 use std::cell::{Cell, OnceCell};
 use std::future::{Future, poll_fn};
@@ -30,7 +31,8 @@ impl Interrupts {
         Interrupts { deadline: epoch_deadline.map(|deadline| (engine.clone(), deadline)) }
     }
 
-    /// Runs Python's signal handlers if a signal has come (and this is the main thread): the exception of a handler, or a passed deadline, is the error.
+    /// Runs Python's signal handlers if a signal has come (and this is the main thread): the exception of a handler, or
+    /// a passed deadline, is the error.
     pub(crate) fn check(&self) -> Result<()> {
         if let Some((engine, deadline)) = &self.deadline
             && engine.epoch() >= *deadline
@@ -54,8 +56,9 @@ impl Interrupts {
 
 /// Runs a future of the engine to its end.
 ///
-/// The runtime that drives its timers belongs to the thread and owns neither threads nor file descriptors, so that a forked child can go on with its
-/// copy. It is entered for the waits only: Python code, which may call WebAssembly again, never runs inside it.
+/// The runtime that drives its timers belongs to the thread and owns neither threads nor file descriptors, so that a
+/// forked child can go on with its copy. It is entered for the waits only: Python code, which may call WebAssembly
+/// again, never runs inside it.
 pub(crate) fn block_on<F: Future>(future: F, interrupts: &Interrupts) -> Result<F::Output> {
     thread_local!(static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() });
     RUNTIME.with(|cell| {
@@ -114,7 +117,8 @@ pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
     poll_once(&mut [PollFd::new(&fd, PollFlags::IN)], Duration::ZERO)
 }
 
-/// Polls until a file descriptor is ready, the time is over, or a signal comes. An invalid file descriptor is "ready": the operation itself reports it.
+/// Polls until a file descriptor is ready, the time is over, or a signal comes. An invalid file descriptor is "ready":
+/// the operation itself reports it.
 fn poll_once(fds: &mut [PollFd<'_>], timeout: Duration) -> bool {
     let timeout = Timespec { tv_sec: 0, tv_nsec: timeout.subsec_nanos().into() };
     match poll(fds, Some(&timeout)) {

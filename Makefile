@@ -1,0 +1,84 @@
+# The two commands that matter are `make run` and `make test`. Both need only Rust and CPython >= 3.11: they create .venv, install the pinned
+# tools, build the package as a wheel in release mode and install that wheel, so what runs is what users get, not the source tree.
+
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+WHEELS := build/wheels
+# Inside .venv, so that they are gone when it is.
+STAMPS := $(VENV)/stamps
+
+RUST_SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
+PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' -o -name 'py.typed' 2>/dev/null)
+PACKAGE_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE $(RUST_SOURCES) $(PYTHON_SOURCES)
+TYPED_PATHS := python tests examples
+
+# The build of the wheel and clippy must agree on the interpreter, or each would rebuild what depends on PyO3 for the other.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where rustup puts cargo; a shell that is not a login shell may not look there.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test build venv lint rustfmt clippy types mypy pyright stubtest clean distclean
+
+help:
+	@echo 'make run    build, then run a WASI program compiled from C and call functions of a module from Python'
+	@echo 'make test   build, then run every test, lint and type check; ARGS="-k name" passes options to pytest'
+	@echo 'make build  build the wheel and install it into $(VENV)'
+	@echo 'make lint   cargo fmt --check and cargo clippy'
+	@echo 'make types  mypy --strict, pyright and stubtest'
+	@echo 'make clean  remove what was built; `make distclean` removes $(VENV) and the Rust artefacts too'
+
+run: build
+	$(BIN)/python examples/run.py
+
+# Formatting, lints and types are tests too (tests/checks), so that one summary says everything.
+test: build
+	$(BIN)/pytest $(ARGS)
+
+build: $(STAMPS)/installed
+
+venv: $(STAMPS)/venv
+
+$(STAMPS)/venv: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo 'ferrowasm needs CPython 3.11 or newer; name one with `make PYTHON=/path/to/python3.12 ...`' >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-dev.txt
+	@mkdir -p $(STAMPS)
+	@touch $@
+
+# `--locked`: what is built is what Cargo.lock pins.
+$(STAMPS)/installed: $(STAMPS)/venv $(PACKAGE_SOURCES)
+	rm -rf $(WHEELS)
+	$(BIN)/maturin build --release --locked --interpreter $(PYO3_PYTHON) --out $(WHEELS)
+	$(BIN)/python -m pip install --quiet --no-deps --no-index --force-reinstall $(WHEELS)/*.whl
+	@touch $@
+
+lint: rustfmt clippy
+
+rustfmt:
+	cargo fmt --all --check
+
+# In the release profile, because build scripts and procedural macros are then shared with the build of the wheel.
+clippy: | build
+	cargo clippy --release --locked --workspace --all-targets -- --deny warnings
+
+types: mypy pyright stubtest
+
+mypy: | build
+	$(BIN)/mypy $(TYPED_PATHS)
+
+pyright: | build
+	$(BIN)/basedpyright
+
+stubtest: | build
+	$(BIN)/python -m mypy.stubtest ferrowasm --mypy-config-file pyproject.toml --allowlist tests/typing/stubtest-allow.txt
+
+clean:
+	rm -rf build .pytest_cache .mypy_cache .hypothesis
+
+distclean: clean
+	rm -rf $(VENV) target

@@ -1,0 +1,162 @@
+//! Calls without an argument tuple (PEP 590), in both directions, which PyO3 does not offer.
+//!
+//! The classes keep `__call__`; this adds the faster protocol beside it. The interpreter looks for a function pointer inside the object, at an offset that the type tells. Both are set here,
+//! after PyO3 has made the type.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use pyo3::{Borrowed, PyClass};
+
+/// Positional arguments, wherever they lie.
+pub(crate) trait Args<'py> {
+    fn count(&self) -> usize;
+    fn item(&self, index: usize) -> PyResult<Borrowed<'_, 'py, PyAny>>;
+}
+
+impl<'py> Args<'py> for Bound<'py, PyTuple> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn item(&self, index: usize) -> PyResult<Borrowed<'_, 'py, PyAny>> {
+        self.get_borrowed_item(index)
+    }
+}
+
+/// Arguments on the interpreter's stack.
+#[derive(Clone, Copy)]
+pub(crate) struct Stack<'a, 'py> {
+    py: Python<'py>,
+    first: *const *mut ffi::PyObject,
+    len: usize,
+    borrowed: PhantomData<&'a PyAny>,
+}
+
+impl<'a, 'py> Stack<'a, 'py> {
+    /// The first argument and the ones after it.
+    pub(crate) fn split_first(&self) -> Option<(Borrowed<'a, 'py, PyAny>, Stack<'a, 'py>)> {
+        let len = self.len.checked_sub(1)?;
+        // SAFETY: there is a first argument; the one after it is one past the end at most. The caller keeps the arguments alive for the call.
+        let (first, rest) = unsafe { (Borrowed::from_ptr(self.py, *self.first), self.first.add(1)) };
+        Some((first, Stack { first: rest, len, ..*self }))
+    }
+}
+
+impl<'py> Args<'py> for Stack<'_, 'py> {
+    fn count(&self) -> usize {
+        self.len
+    }
+
+    fn item(&self, index: usize) -> PyResult<Borrowed<'_, 'py, PyAny>> {
+        assert!(index < self.len);
+        // SAFETY: the index is in range (asserted), and the caller keeps the arguments alive for the call.
+        Ok(unsafe { Borrowed::from_ptr(self.py, *self.first.add(index)) })
+    }
+}
+
+/// Calls any Python callable with positional arguments.
+pub(crate) fn call_python<'py>(callable: &Bound<'py, PyAny>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: a `Bound` is a pointer to an object (PyO3 makes it `repr(transparent)` over a `Py`, and that over a `NonNull`), so the slice is an array of them. It is
+    // valid for the call, which returns a new reference or null with an exception set.
+    unsafe {
+        let args_start = args.as_ptr().cast::<*mut ffi::PyObject>();
+        let result = ffi::PyObject_Vectorcall(callable.as_ptr(), args_start, args.len(), std::ptr::null_mut());
+        Bound::from_owned_ptr_or_err(callable.py(), result)
+    }
+}
+
+/// A class whose objects can be called without a tuple.
+pub(crate) trait Callable: PyClass<Frozen = pyo3::pyclass::boolean_struct::True> + Sync {
+    /// Where in the Rust value the pointer is.
+    const OFFSET: usize;
+
+    fn call<'py>(slf: &Bound<'py, Self>, args: Stack<'_, 'py>) -> PyResult<Bound<'py, PyAny>>;
+}
+
+/// The function pointer that objects of a `Callable` class carry, made with `Pointer::of::<Class>()`.
+pub(crate) struct Pointer(#[expect(dead_code, reason = "read by the interpreter")] ffi::vectorcallfunc);
+
+impl Pointer {
+    pub(crate) fn of<C: Callable>() -> Pointer {
+        Pointer(enter::<C>)
+    }
+}
+
+/// What the interpreter calls.
+unsafe extern "C" fn enter<C: Callable>(
+    callable: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    count: usize,
+    keywords: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    struct Call<C>(PhantomData<C>);
+    impl<C: Callable> pyo3::impl_::trampoline::MethodDef<pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::Func> for Call<C> {
+        const METH: pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::Func = call::<C>;
+    }
+    // SAFETY: the interpreter calls this attached, with the arguments of PEP 590. The trampoline, which PyO3's own methods use, only passes them on, and turns
+    // errors and panics into exceptions.
+    unsafe { pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::<Call<C>>(callable, args, count as isize, keywords) }
+}
+
+/// # Safety
+///
+/// The arguments are those of PEP 590, and `callable` is of class `C`.
+unsafe fn call<C: Callable>(
+    py: Python<'_>,
+    callable: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    keywords: *mut ffi::PyObject,
+) -> PyResult<*mut ffi::PyObject> {
+    // SAFETY: `count` carries a flag in its highest bit.
+    let len = unsafe { ffi::PyVectorcall_NARGS(count as usize) } as usize;
+    // SAFETY: by contract; the reference is borrowed for the call.
+    let callable = unsafe { Borrowed::from_ptr(py, callable) };
+    let args = Stack { py, first: args, len, borrowed: PhantomData };
+    if keywords.is_null() {
+        // SAFETY: by contract; subclasses have the value of `C` at the same place.
+        let callable = unsafe { callable.cast_unchecked::<C>() };
+        return C::call(&callable, args).map(Bound::into_ptr);
+    }
+    // SAFETY: a tuple of the names of the keyword arguments, whose values follow the positional ones.
+    let names = unsafe { Borrowed::from_ptr(py, keywords) };
+    let names = names.cast::<PyTuple>()?;
+    let all = Stack { len: len + names.len(), ..args };
+    let keywords = PyDict::new(py);
+    for (position, name) in names.iter().enumerate() {
+        keywords.set_item(name, all.item(len + position)?)?;
+    }
+    let positional = (0..len).map(|index| args.item(index)).collect::<PyResult<Vec<_>>>()?;
+    let positional = PyTuple::new(py, positional)?;
+    // SAFETY: `tp_call` of the class is there, since it has a `__call__`.
+    let tp_call = unsafe { (*ffi::Py_TYPE(callable.as_ptr())).tp_call };
+    match tp_call {
+        // SAFETY: as the interpreter calls it: a tuple and a dictionary.
+        Some(tp_call) => Ok(unsafe { tp_call(callable.as_ptr(), positional.as_ptr(), keywords.as_ptr()) }),
+        None => Err(crate::errors::expected("a callable", &callable)),
+    }
+}
+
+/// Tells the interpreter where the pointer is; to be called with any object of the class. Objects that were made before profit, too.
+///
+/// A subclass that exists already goes on without.
+#[cfg(not(Py_GIL_DISABLED))]
+pub(crate) fn announce<C: Callable>(object: &Bound<'_, C>) {
+    let class = object.py().get_type::<C>().as_type_ptr();
+    let value = std::ptr::from_ref(object.get()) as usize - object.as_ptr() as usize;
+    // SAFETY: the interpreter is attached, so nobody else uses the type. The offset leads to a `Pointer` in every object of the class: it was measured on
+    // one. `PyType_Modified` drops what the interpreter has derived from the old state.
+    unsafe {
+        (*class).tp_vectorcall_offset = (value + C::OFFSET) as ffi::Py_ssize_t;
+        (*class).tp_flags |= ffi::Py_TPFLAGS_HAVE_VECTORCALL;
+        ffi::PyType_Modified(class);
+    }
+}
+
+/// In a free-threaded interpreter other threads may be using the type; calls go through `__call__` there.
+#[cfg(Py_GIL_DISABLED)]
+pub(crate) fn announce<C: Callable>(_object: &Bound<'_, C>) {}

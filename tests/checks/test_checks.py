@@ -1,0 +1,48 @@
+"""The formatting, lints and types of the repository, by the targets of the Makefile; `make lint` and `make types` run them alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Those of a `make` that runs this.
+OUTER_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"}
+
+
+def check(target: str) -> None:
+    """Run a target of the Makefile as if the package were built: what is tested is what is installed."""
+    environment = {name: value for name, value in os.environ.items() if name not in OUTER_MAKE}
+    finished = subprocess.run(
+        ["make", "--no-print-directory", "--assume-old=build", target],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert finished.returncode == 0, f"make {target}:\n{finished.stdout}"
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_the_package_the_tests_and_the_examples_have_right_types(checker: str) -> None:
+    check(checker)
+
+
+@pytest.mark.skipif(shutil.which("cargo-fmt") is None, reason="rustfmt is not installed (rustup component add rustfmt)")
+def test_the_rust_code_is_formatted() -> None:
+    check("rustfmt")
+
+
+# The first run checks all dependencies, which takes minutes.
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(shutil.which("cargo-clippy") is None, reason="clippy is not installed (rustup component add clippy)")
+def test_clippy_has_nothing_to_say() -> None:
+    check("clippy")
