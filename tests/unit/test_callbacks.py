@@ -60,11 +60,9 @@ def raising(error: BaseException) -> Callable[[], None]:
 
 def nested(store: Store, callback: Callable[[], None], depth: int) -> Func:
     """A function that reaches `callback` through `depth` calls from Python into WebAssembly."""
-    inner = callback
-    for _ in range(depth):
-        exports = instantiate(RELAY, [host(store, inner)], store)[1]
-        func = exports.func("f")
-        inner = lambda func=func: func(store)  # type: ignore[misc]  # noqa: E731
+    func = instantiate(RELAY, [host(store, callback)], store)[1].func("f")
+    for _ in range(depth - 1):
+        func = instantiate(RELAY, [host(store, lambda func=func: func(store))], store)[1].func("f")
     return func
 
 

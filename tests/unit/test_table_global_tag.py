@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from ferrowasm import (
     GlobalType,
     Limits,
     Module,
+    OutOfBoundsError,
     Store,
     Table,
     TableType,
     Tag,
     TagType,
+    Trap,
     ValType,
     WasmtimeError,
     WrongEngineError,
@@ -42,7 +45,7 @@ def test_a_table_starts_with_every_element_set_to_the_initial_value() -> None:
     assert table.size(store) == 3
     assert all(table.get(store, index) is thing for index in range(3))
     assert table.type(store) == TableType(EXTERNREF, Limits(3, 5))
-    assert repr(table) == "<Table externref>"
+    assert repr(table) == "<Table>"
 
 
 def test_growing_gives_the_size_before_and_sets_the_new_elements() -> None:
@@ -62,11 +65,11 @@ def test_growing_beyond_the_maximum_is_a_wasmtime_error_and_changes_nothing() ->
     assert table.size(store) == 1
 
 
-def test_getting_out_of_bounds_is_none_and_setting_a_wasmtime_error() -> None:
+def test_getting_out_of_bounds_is_none_and_setting_an_out_of_bounds_error() -> None:
     store, table = table_of(2, None, "full")
     assert table.get(store, 2) is None
     assert table.get(store, 2**64 - 1) is None
-    with raises(WasmtimeError, "index 2 is out of bounds: the table has 2 elements"):
+    with raises(OutOfBoundsError, "index 2 is out of bounds: the table has 2 elements"):
         table.set(store, 2, "x")
     assert table.get(store, 1) == "full"
 
@@ -145,7 +148,7 @@ def test_a_global_has_its_type_and_value() -> None:
     assert variable.value(store) == 5
     variable.set_value(store, 2**32 - 1)
     assert variable.value(store) == -1
-    assert repr(variable) == "<Global i32>"
+    assert repr(variable) == "<Global>"
 
 
 def test_an_immutable_global_cannot_be_set() -> None:
@@ -257,11 +260,55 @@ def test_an_exception_of_another_store_is_a_wrong_store_error() -> None:
 
 
 @pytest.mark.parametrize("func", ["throw", "rethrow"])
-def test_an_exception_that_nobody_catches_is_a_wasmtime_error(func: str) -> None:
+def test_an_exception_that_nobody_catches_is_a_trap_that_refers_to_it(func: str) -> None:
+    store = Store()
+    tag = Tag(store, TagType(func_type("iF")))
+    _, exports = instantiate(THROWS, [tag], store)
+    arguments = [exports.func("catch")(store)] if func == "rethrow" else []
+    with pytest.raises(Trap, match="thrown Wasm exception") as caught:
+        exports.func(func)(store, *arguments)
+    trap = caught.value
+    assert trap.trap_code is None
+    assert len(trap.frames) == 1
+    assert trap.exception is not None
+    assert trap.exception.fields == [7, 1.5]
+    assert trap.exception.tag.eq(store, tag)
+    assert not arguments or trap.exception == arguments[0]
+    assert exports.func("same")(store, None) is None
+
+
+def test_an_exception_that_left_the_store_is_not_reported_again() -> None:
     store = Store()
     _, exports = instantiate(THROWS, [Tag(store, TagType(func_type("iF")))], store)
-    arguments = [exports.func("catch")(store)] if func == "rethrow" else []
-    with pytest.raises(WasmtimeError) as caught:
-        exports.func(func)(store, *arguments)
-    assert "thrown" in str(caught.value).lower() or "exception" in str(caught.value).lower()
-    assert exports.func("same")(store, None) is None
+    with pytest.raises(Trap):
+        exports.func("throw")(store)
+    with pytest.raises(Trap) as caught:
+        instantiate('(module (func (export "f") unreachable))', (), store)[1].func("f")(store)
+    assert caught.value.exception is None
+
+
+def test_an_exception_that_goes_through_python_frames_is_a_python_exception() -> None:
+    store = Store()
+    tag = Tag(store, TagType(func_type("iF")))
+    _, thrower = instantiate(THROWS, [tag], store)
+    relay = host(store, lambda: thrower.func("throw")(store))
+    _, exports = instantiate(
+        """(module (import "" "t" (tag $t (param i32 f64))) (import "" "relay" (func $relay))
+             (func (export "f") (result i32 f64) (block $h (result i32 f64) (try_table (catch $t $h) (call $relay)) (i32.const 0) (f64.const 0))))""",
+        [tag, relay],
+        store,
+    )
+    # Python sees the exception as a Trap, and a Python exception is not WebAssembly's to catch.
+    with pytest.raises(Trap) as caught:
+        exports.func("f")(store)
+    assert caught.value.exception is not None
+    assert caught.value.exception.fields == [7, 1.5]
+
+
+def test_a_trap_with_an_exception_is_pickled_without_it() -> None:
+    store = Store()
+    _, exports = instantiate(THROWS, [Tag(store, TagType(func_type("iF")))], store)
+    with pytest.raises(Trap) as caught:
+        exports.func("throw")(store)
+    other = pickle.loads(pickle.dumps(caught.value))
+    assert (other.message, other.frames, other.exception) == (caught.value.message, caught.value.frames, None)

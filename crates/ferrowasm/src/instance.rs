@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use pyo3::exceptions::{PyKeyError, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use pyo3::PyClass;
@@ -29,7 +30,7 @@ use crate::tag::Tag;
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Instance {
     owned: Managed<Owned<wasmtime::Instance>>,
-    /// Made when they are first asked for. They refer to nothing that could lead back here.
+    /// Made when they are first asked for.
     exports: OnceLock<Py<InstanceExports>>,
 }
 
@@ -90,6 +91,10 @@ impl Instance {
 
     fn __repr__(&self) -> &'static str {
         "<Instance>"
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(self.exports.get())
     }
 }
 
@@ -205,5 +210,11 @@ impl InstanceExports {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("<InstanceExports {}>", self.by_name.bind(py).repr()?))
+    }
+
+    /// The exports may have attributes that lead back here. The collector breaks such a cycle in the dict.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.by_name)?;
+        visit.call(&self.by_index)
     }
 }
