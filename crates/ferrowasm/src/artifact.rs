@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
 use crate::errors::wasmtime_error;
@@ -83,6 +84,18 @@ impl Artifact for Module {
     unsafe fn from_file(engine: &Engine, path: &Path) -> wasmtime::Result<Module> {
         // SAFETY: the contract is the same.
         unsafe { Module::deserialize_file(engine, path) }
+    }
+}
+
+impl Artifact for Component {
+    unsafe fn from_bytes(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+        // SAFETY: the contract is the same.
+        unsafe { Component::deserialize(engine, code) }
+    }
+
+    unsafe fn from_file(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
+        // SAFETY: the contract is the same.
+        unsafe { Component::deserialize_file(engine, path) }
     }
 }
 

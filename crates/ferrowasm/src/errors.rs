@@ -72,12 +72,16 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
         return from_engine(py, "ExitTrap", (message, exit.0));
     }
     let backtrace = error.downcast_ref::<WasmBacktrace>();
-    let code = error.downcast_ref::<Trap>().map(|trap| *trap as u8);
-    if code.is_none() && !error.is::<ThrownException>() {
+    let trap = error.downcast_ref::<Trap>();
+    if trap.is_none() && !error.is::<ThrownException>() {
         return exception(py, "WasmtimeError", &describe(error));
     }
     let frames: Vec<_> = backtrace.map(|backtrace| backtrace.frames().iter().map(frame).collect()).unwrap_or_default();
-    from_engine(py, "Trap", (describe(error), code, frames))
+    let mut message = describe(error);
+    if trap == Some(&Trap::CannotEnterComponent) {
+        message.push_str(CANNOT_ENTER);
+    }
+    from_engine(py, "Trap", (message, trap.map(|trap| *trap as u8), frames))
 }
 
 /// Hands the WebAssembly exception that nobody caught, if there is one, over to the Python exception that reports it.
@@ -95,6 +99,10 @@ pub(crate) fn with_thrown(py: Python<'_>, mut ctx: StoreContextMut<'_, Data>, er
         Err(failure) => failure,
     }
 }
+
+/// What to do about `Trap::CannotEnterComponent`, whose reason the engine does not tell.
+const CANNOT_ENTER: &str = "\n\nEither an earlier error (a trap, or an exception of a callback) left the components of this store unusable: instantiate \
+    the component in a new Store. Or a callback calls back into the component instance that called it, which is not allowed.";
 
 /// The error and what caused it, without the host's own backtrace.
 fn describe(error: &Error) -> String {

@@ -3,6 +3,7 @@
 mod artifact;
 mod buffer;
 mod caller;
+mod component;
 mod config;
 mod engine;
 mod errors;
@@ -10,6 +11,7 @@ mod externs;
 mod func;
 mod gil;
 mod global;
+mod guarded;
 mod host;
 mod instance;
 mod instance_pre;
@@ -20,6 +22,7 @@ mod managed;
 mod memory;
 mod module;
 mod numbers;
+mod outline;
 mod raw;
 mod refs;
 mod shared_memory;
@@ -45,6 +48,8 @@ mod _native {
 
     #[pymodule_export]
     use super::caller::Caller;
+    #[pymodule_export]
+    use super::component::component;
     #[pymodule_export]
     use super::config::Config;
     #[pymodule_export]
@@ -89,6 +94,8 @@ mod _native {
     use super::tag::Tag;
     #[pymodule_export]
     use super::text::is_component;
+    #[pymodule_export]
+    use super::outline::module_outline;
     #[pymodule_export]
     use super::text::module_sections;
     #[pymodule_export]

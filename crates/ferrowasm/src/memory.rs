@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyBufferError, PyIndexError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyInt, PySlice, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PySlice, PyString};
 
 use crate::buffer::MemoryBuffer;
 use crate::errors::{Misuse, OrRaise, expected};
@@ -75,11 +75,10 @@ fn bytes_of<'a, 'py>(value: &'a Bound<'py, PyAny>, copy: &'a mut Option<Bound<'p
     }
     let bytes = match pyo3::types::PyMemoryView::from(value) {
         Ok(view) => view.call_method0("tobytes")?,
-        // `bytes` takes an int for a size and refuses a str.
-        Err(_) if value.is_instance_of::<PyInt>() || value.is_instance_of::<PyString>() => {
-            return Err(expected("a bytes-like object", value));
+        Err(_) if !value.is_instance_of::<PyString>() && value.hasattr("__iter__")? => {
+            value.py().get_type::<PyBytes>().call1((value,))?
         }
-        Err(_) => value.py().get_type::<PyBytes>().call1((value,))?,
+        Err(_) => return Err(expected("a bytes-like object or an iterable of ints", value)),
     };
     Ok(copy.insert(bytes.cast_into()?).as_bytes())
 }

@@ -137,7 +137,7 @@ fn to_f64(value: &Bound<'_, PyAny>, ty: &str) -> PyResult<f64> {
 const NAN_SHIFT: u32 = 52 - 23;
 
 /// Rounds to f32. NaNs keep sign and the upper payload bits, a signalling one stays signalling: the hardware's conversion would quieten it.
-fn f64_to_f32_bits(value: f64) -> u32 {
+pub(crate) fn f64_to_f32_bits(value: f64) -> u32 {
     if !value.is_nan() {
         return (value as f32).to_bits();
     }
@@ -149,7 +149,7 @@ fn f64_to_f32_bits(value: f64) -> u32 {
 }
 
 /// The reverse of `f64_to_f32_bits`, exact.
-fn f32_bits_to_f64(bits: u32) -> f64 {
+pub(crate) fn f32_bits_to_f64(bits: u32) -> f64 {
     let value = f32::from_bits(bits);
     if !value.is_nan() {
         return f64::from(value);

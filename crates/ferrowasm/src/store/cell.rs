@@ -31,7 +31,7 @@ const UNINITIALISED: usize = 1;
 const CLOSED: usize = 3;
 
 /// A number that tells the running thread from every other live thread; never 0, and never odd.
-fn thread_token() -> usize {
+pub(crate) fn thread_token() -> usize {
     thread_local!(static TOKEN: u64 = const { 0 });
     TOKEN.with(|token| std::ptr::from_ref(token) as usize)
 }
@@ -41,6 +41,7 @@ fn thread_token() -> usize {
 enum Parked {
     Store(NonNull<wasmtime::Store<Data>>),
     Caller(NonNull<Caller<'static, Data>>),
+    Context(NonNull<StoreContextMut<'static, Data>>),
 }
 
 /// What a store, its callers and its host functions know about it in common.
@@ -118,12 +119,22 @@ impl Shared {
     /// To be called by host functions only, which run on the thread that owns the store and find the slot empty: the call that led to
     /// them holds the `Entry`.
     pub(crate) fn park<'c>(&'c self, caller: &'c mut Caller<'_, Data>) -> Parking<'c> {
-        debug_assert_eq!(self.owner.load(Ordering::Relaxed), thread_token());
         let caller = NonNull::from(caller).cast::<Caller<'static, Data>>();
+        Parking { _unpark: self.put(Parked::Caller(caller)), caller }
+    }
+
+    /// The same for host functions of components.
+    pub(crate) fn park_context<'c>(&'c self, ctx: &'c mut StoreContextMut<'_, Data>) -> Unpark<'c> {
+        self.put(Parked::Context(NonNull::from(ctx).cast::<StoreContextMut<'static, Data>>()))
+    }
+
+    fn put(&self, parked: Parked) -> Unpark<'_> {
+        debug_assert_eq!(self.owner.load(Ordering::Relaxed), thread_token());
         // SAFETY: the running thread owns the store. The pointer is used only while it is in the slot or in an `Entry` that was taken from the slot and
-        // that is dropped before the guard; the guard borrows the caller mutably and empties the slot when it goes.
-        unsafe { *self.slot.get() = Some(Parked::Caller(caller)) };
-        Parking { shared: self, caller }
+        // that is dropped before the guard; the callers give out the guard for no longer than they borrow the context mutably, and it empties the slot when it
+        // goes.
+        unsafe { *self.slot.get() = Some(parked) };
+        Unpark { shared: self }
     }
 
     /// Whether the running thread is inside the store.
@@ -133,8 +144,21 @@ impl Shared {
 }
 
 /// The context of a host function is in the slot for as long as this lives.
-pub(crate) struct Parking<'c> {
+pub(crate) struct Unpark<'c> {
     shared: &'c Shared,
+}
+
+impl Drop for Unpark<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the running thread owns the store; every `Entry` taken from the slot since `put` has been put back, since entries live on the
+        // stack above this guard.
+        unsafe { *self.shared.slot.get() = None };
+    }
+}
+
+/// The caller of a host function is in the slot for as long as this lives.
+pub(crate) struct Parking<'c> {
+    _unpark: Unpark<'c>,
     caller: NonNull<Caller<'static, Data>>,
 }
 
@@ -142,14 +166,6 @@ impl Parking<'_> {
     /// The address of the parked caller, for a Python `Caller` that wants to ask it for exports.
     pub(crate) fn caller(&self) -> CallerPtr {
         CallerPtr(self.caller)
-    }
-}
-
-impl Drop for Parking<'_> {
-    fn drop(&mut self) {
-        // SAFETY: the running thread owns the store; every `Entry` taken from the slot since `park` has been put back, since entries live on the
-        // stack above this guard.
-        unsafe { *self.shared.slot.get() = None };
     }
 }
 
@@ -194,6 +210,8 @@ impl Entry<'_> {
             Parked::Store(store) => unsafe { store.as_mut() }.as_context_mut(),
             // SAFETY: as above.
             Parked::Caller(caller) => unsafe { caller.as_mut() }.as_context_mut(),
+            // SAFETY: as above.
+            Parked::Context(ctx) => unsafe { ctx.as_mut() }.as_context_mut(),
         }
     }
 
@@ -202,7 +220,7 @@ impl Entry<'_> {
         match &mut self.parked {
             // SAFETY: as in `ctx`.
             Parked::Store(store) => Some(unsafe { store.as_mut() }),
-            Parked::Caller(_) => None,
+            Parked::Caller(_) | Parked::Context(_) => None,
         }
     }
 

@@ -51,6 +51,10 @@ pub(crate) struct StoreContext {
 }
 
 impl StoreContext {
+    pub(crate) fn new(shared: Arc<Shared>) -> StoreContext {
+        StoreContext { frame: Frame::new(shared, "StoreContext") }
+    }
+
     pub(crate) fn frame(&self) -> &Frame {
         &self.frame
     }

@@ -30,7 +30,11 @@ type_class!(ExportType, Export);
 
 impl ExportType {
     pub(crate) fn wrap(export: &wasmtime::ExportType<'_>) -> ExportType {
-        ExportType::from_value(Export { name: export.name().to_owned(), ty: External::of(&export.ty()) })
+        ExportType::of(export.name(), &export.ty())
+    }
+
+    pub(crate) fn of(name: &str, ty: &wasmtime::ExternType) -> ExportType {
+        ExportType::from_value(Export { name: name.to_owned(), ty: External::of(ty) })
     }
 }
 

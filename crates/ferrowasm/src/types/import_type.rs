@@ -32,11 +32,11 @@ type_class!(ImportType, Import);
 
 impl ImportType {
     pub(crate) fn wrap(import: &wasmtime::ImportType<'_>) -> ImportType {
-        ImportType::from_value(Import {
-            module: import.module().to_owned(),
-            name: import.name().to_owned(),
-            ty: External::of(&import.ty()),
-        })
+        ImportType::of(import.module(), import.name(), &import.ty())
+    }
+
+    pub(crate) fn of(module: &str, name: &str, ty: &wasmtime::ExternType) -> ImportType {
+        ImportType::from_value(Import { module: module.to_owned(), name: name.to_owned(), ty: External::of(ty) })
     }
 }
 

@@ -1,0 +1,187 @@
+//! `Component`: a compiled component, and `ExportIndex`, a place among its exports.
+
+use std::path::{Path, PathBuf};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyString};
+use wasmtime::component::ComponentExportIndex;
+
+use super::types::ComponentType;
+use crate::artifact;
+use crate::engine::Engine;
+use crate::errors::{Misuse, wasmtime_error};
+use crate::gil;
+use crate::managed::{Managed, managed};
+use crate::module::{binary_of, bytes_of};
+
+/// A compiled component. It belongs to no store: one component can be instantiated in any store of its engine, on any thread.
+///
+/// `wasm` is the text format as `str`, or either format as a bytes-like object. Compiling runs with the interpreter lock released.
+///
+/// Raises `WasmtimeError` when the component is malformed or invalid, or uses a proposal that the engine's `Config` does not enable.
+#[pyclass(frozen, subclass, weakref, module = "ferrowasm.component")]
+pub(crate) struct Component {
+    component: Managed<wasmtime::component::Component>,
+}
+
+impl Component {
+    fn wrap(component: wasmtime::component::Component) -> Component {
+        Component { component: Managed::new("Component", component) }
+    }
+
+    pub(crate) fn get(&self) -> Result<&wasmtime::component::Component, Misuse> {
+        self.component.get()
+    }
+
+    /// The component, if it was compiled by `engine`.
+    pub(crate) fn get_for(&self, engine: &wasmtime::Engine) -> Result<&wasmtime::component::Component, Misuse> {
+        let component = self.get()?;
+        if wasmtime::Engine::same(component.engine(), engine) { Ok(component) } else { Err(Misuse::WrongEngine("Component")) }
+    }
+
+    fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
+        self.component.close();
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl Component {
+    #[new]
+    fn new(engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<Component> {
+        let engine = engine.get().get()?;
+        let binary = binary_of(wasm)?;
+        let bytes = binary.as_bytes();
+        gil::detached(wasm.py(), || wasmtime::component::Component::new(engine, bytes)).map(Component::wrap)
+    }
+
+    /// Compile the file at `path`, which holds the binary or the text format. Raises `OSError` if it cannot be read, otherwise as the class.
+    #[staticmethod]
+    fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: PathBuf) -> PyResult<Component> {
+        let engine = engine.get().get()?;
+        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(error, &path))?;
+        gil::detached(py, || {
+            let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
+                error.set_path(&path);
+                wasmtime::Error::msg(error.to_string())
+            })?;
+            wasmtime::component::Component::new(engine, wasm)
+        })
+        .map(Component::wrap)
+    }
+
+    /// Load what `serialize` returned, for the same settings and the same version of the engine.
+    ///
+    /// Raises `WasmtimeError` when the bytes are damaged, foreign, or made for another engine. **Compiled code is native code: load it only from where
+    /// nobody whom you do not trust can write.** The checksum finds damage, not forgery.
+    #[staticmethod]
+    fn deserialize(py: Python<'_>, engine: &Bound<'_, Engine>, encoded: &Bound<'_, PyAny>) -> PyResult<Component> {
+        let bytes = bytes_of(encoded, "compiled code as bytes")?;
+        artifact::load(py, engine.get().get()?, bytes.as_bytes()).map(Component::wrap)
+    }
+
+    /// Load a file that holds what `serialize` returned; see `deserialize`.
+    ///
+    /// With `trusted=True` the file is mapped into memory as it is, without a look at the checksum: faster for large components, and shared between
+    /// processes. Damage to the file, then or later, is undefined behaviour.
+    #[staticmethod]
+    #[pyo3(signature = (engine, path, *, trusted=false))]
+    fn deserialize_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: PathBuf, trusted: bool) -> PyResult<Component> {
+        artifact::load_file(py, engine.get().get()?, Path::new(&path), trusted).map(Component::wrap)
+    }
+
+    /// The compiled code as bytes, for `deserialize`; the engine's format, followed by a checksum.
+    fn serialize<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyByteArray>> {
+        let component = self.get()?;
+        let code = gil::detached(py, || component.serialize().map(artifact::seal))?;
+        Ok(PyByteArray::new(py, &code))
+    }
+
+    /// What the component imports and exports.
+    #[getter]
+    fn r#type(&self) -> PyResult<ComponentType> {
+        let component = self.get()?;
+        Ok(ComponentType::new(component.component_type(), component.engine()))
+    }
+
+    /// The index of an export, for quick look-ups in instances; `None` if there is no export of this name.
+    ///
+    /// With `instance`, the index of an exported instance, `name` is looked up in that. Raises `WasmtimeError` for an index of another component.
+    #[pyo3(signature = (name, instance=None))]
+    fn get_export_index(&self, py: Python<'_>, name: &str, instance: Option<&Bound<'_, ExportIndex>>) -> PyResult<Option<ExportIndex>> {
+        let component = self.get()?;
+        let instance = instance.map(|index| index.get().get_for(py, component)).transpose()?;
+        let index = component.get_export_index(instance.as_ref(), name);
+        Ok(index.map(|index| ExportIndex::new(component, index)))
+    }
+
+    fn __repr__(&self) -> &'static str {
+        if self.get().is_ok() { "<Component>" } else { "<Component (closed)>" }
+    }
+}
+
+managed!(Component);
+
+/// A place among the exports of one component, valid for all of its instances.
+#[pyclass(frozen, module = "ferrowasm.component")]
+pub(crate) struct ExportIndex {
+    index: Managed<ComponentExportIndex>,
+    component: wasmtime::component::Component,
+}
+
+impl ExportIndex {
+    pub(crate) fn new(component: &wasmtime::component::Component, index: ComponentExportIndex) -> ExportIndex {
+        ExportIndex { index: Managed::new("ExportIndex", index), component: component.clone() }
+    }
+
+    /// The index, if it is one of `component`.
+    pub(crate) fn get_for(&self, py: Python<'_>, component: &wasmtime::component::Component) -> PyResult<ComponentExportIndex> {
+        let index = *self.index.get()?;
+        // The range of the compiled code tells components apart.
+        if self.component.image_range() == component.image_range() {
+            Ok(index)
+        } else {
+            Err(wasmtime_error(py, "this ExportIndex belongs to another component; look it up in the component that was instantiated"))
+        }
+    }
+
+    fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
+        self.index.close();
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl ExportIndex {
+    fn __repr__(&self) -> &'static str {
+        if self.index.get().is_ok() { "<ExportIndex>" } else { "<ExportIndex (closed)>" }
+    }
+}
+
+managed!(ExportIndex);
+
+/// What `get_func` and the like accept: the name of an export, or its index.
+pub(crate) enum ExportName<'a> {
+    Name(&'a str),
+    Index(ComponentExportIndex),
+}
+
+impl<'a> ExportName<'a> {
+    pub(crate) fn of(value: &'a Bound<'_, PyAny>, component: &wasmtime::component::Component) -> PyResult<ExportName<'a>> {
+        if let Ok(index) = value.cast::<ExportIndex>() {
+            return Ok(ExportName::Index(index.get().get_for(value.py(), component)?));
+        }
+        match value.cast::<PyString>() {
+            Ok(name) => Ok(ExportName::Name(name.to_str()?)),
+            Err(_) => Err(crate::errors::expected("an ExportIndex or a str", value)),
+        }
+    }
+
+    /// The index of the export; `None` if there is none of this name.
+    pub(crate) fn index(&self, component: &wasmtime::component::Component) -> Option<ComponentExportIndex> {
+        match self {
+            ExportName::Name(name) => component.get_export_index(None, name),
+            ExportName::Index(index) => Some(*index),
+        }
+    }
+}

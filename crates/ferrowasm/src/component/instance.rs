@@ -1,0 +1,52 @@
+//! `Instance`: an instantiated component.
+
+use pyo3::prelude::*;
+
+use super::compiled::{ExportIndex, ExportName};
+use super::func::Func;
+use crate::store::StoreArg;
+
+/// An instance of a component in a store. It lives as long as its store.
+#[pyclass(frozen, weakref, module = "ferrowasm.component")]
+pub(crate) struct Instance {
+    store_id: u64,
+    instance: wasmtime::component::Instance,
+    component: wasmtime::component::Component,
+}
+
+impl Instance {
+    pub(crate) fn new(store_id: u64, instance: wasmtime::component::Instance, component: &wasmtime::component::Component) -> Instance {
+        Instance { store_id, instance, component: component.clone() }
+    }
+}
+
+#[pymethods]
+impl Instance {
+    /// The index of an export; `None` if there is no export of this name. See `Component.get_export_index`.
+    #[pyo3(signature = (store, name, instance=None))]
+    fn get_export_index(
+        &self,
+        store: &Bound<'_, PyAny>,
+        name: &str,
+        instance: Option<&Bound<'_, ExportIndex>>,
+    ) -> PyResult<Option<ExportIndex>> {
+        let _entry = StoreArg::new(store)?.enter_own(self.store_id, "Instance")?;
+        let instance = instance.map(|index| index.get().get_for(store.py(), &self.component)).transpose()?;
+        let index = self.component.get_export_index(instance.as_ref(), name);
+        Ok(index.map(|index| ExportIndex::new(&self.component, index)))
+    }
+
+    /// The exported function of this name or index; `None` if there is no such export or it is no function.
+    ///
+    /// Raises `WasmtimeError` for an index of another component.
+    fn get_func(&self, store: &Bound<'_, PyAny>, index: &Bound<'_, PyAny>) -> PyResult<Option<Func>> {
+        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Instance")?;
+        let Some(index) = ExportName::of(index, &self.component)?.index(&self.component) else { return Ok(None) };
+        let func = self.instance.get_func(entry.ctx(), index);
+        func.map(|func| Func::new(store.py(), &mut entry, func)).transpose()
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<component Instance>"
+    }
+}

@@ -1,0 +1,205 @@
+//! `Linker`: definitions by name, for the imports of components.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyTuple};
+use wasmtime::component::LinkerInstance as EngineInstance;
+
+use super::compiled::Component;
+use super::host::CallbackOwner;
+use super::instance::Instance;
+use super::linker_instance::LinkerInstance;
+use super::wasi;
+use crate::engine::Engine;
+use crate::errors::{Misuse, OrRaise, wasmtime_error};
+use crate::gil;
+use crate::managed::{Managed, managed};
+use crate::store::cell::Entry;
+use crate::store::{Data, StoreArg};
+
+/// What is behind a `Linker`.
+pub(crate) struct State {
+    linker: wasmtime::component::Linker<Data>,
+    allow_shadowing: bool,
+    /// `add_wasip2` was called.
+    wasi: bool,
+    /// The callables of all definitions, those that were shadowed included.
+    owners: Vec<Py<CallbackOwner>>,
+    /// The same as a tuple, made when a store first has to keep them alive.
+    hosts: Option<Py<PyTuple>>,
+}
+
+impl State {
+    fn hosts<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        if let Some(hosts) = &self.hosts {
+            return Ok(hosts.bind(py).clone());
+        }
+        let hosts = PyTuple::new(py, &self.owners)?;
+        self.hosts = Some(hosts.clone().unbind());
+        Ok(hosts)
+    }
+}
+
+/// A set of definitions by name that satisfies the imports of components. It belongs to no store: one linker serves any number of stores of its engine.
+///
+/// Define things through `root()`.
+#[pyclass(frozen, subclass, weakref, module = "ferrowasm.component")]
+pub(crate) struct Linker {
+    engine: Py<Engine>,
+    state: Managed<Mutex<Option<State>>>,
+}
+
+impl Linker {
+    /// Locks the state while `work` runs, which does not run Python code.
+    fn with<R>(&self, work: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
+        let mut guard = self.state.get()?.lock().unwrap_or_else(PoisonError::into_inner);
+        work(guard.as_mut().ok_or(Misuse::Closed("Linker"))?)
+    }
+
+    /// Adds a definition to the instance at `path`, which is made if it does not exist. `owner` keeps its callable alive.
+    pub(super) fn define(
+        &self,
+        py: Python<'_>,
+        path: &[String],
+        owner: Option<Py<CallbackOwner>>,
+        add: impl FnOnce(&mut EngineInstance<'_, Data>) -> wasmtime::Result<()>,
+    ) -> PyResult<()> {
+        self.with(|state| {
+            let mut instance = state.linker.root();
+            for name in path {
+                instance = instance.into_instance(name).or_raise(py)?;
+            }
+            add(&mut instance).or_raise(py)?;
+            state.owners.extend(owner);
+            state.hosts = None;
+            Ok(())
+        })
+    }
+
+    /// Enters a store of the linker's engine.
+    fn enter<'a>(&self, store: &'a Bound<'_, PyAny>) -> PyResult<Entry<'a>> {
+        let mut entry = StoreArg::new(store)?.enter()?;
+        let same = self.with(|state| Ok(wasmtime::Engine::same(state.linker.engine(), entry.ctx().engine())))?;
+        if same { Ok(entry) } else { Err(Misuse::WrongEngine("Store").into()) }
+    }
+
+    /// The engine's component, if it belongs to the linker's engine.
+    fn component<'a>(&self, component: &'a Bound<'_, Component>) -> PyResult<&'a wasmtime::component::Component> {
+        self.with(|state| Ok(component.get().get_for(state.linker.engine())?))
+    }
+
+    fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
+        self.state.close();
+        self.empty();
+        Ok(())
+    }
+
+    /// Drops all definitions.
+    fn empty(&self) {
+        let state = self.state.peek().and_then(|state| state.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(state);
+    }
+}
+
+#[pymethods]
+impl Linker {
+    #[new]
+    fn new(engine: &Bound<'_, Engine>) -> PyResult<Linker> {
+        let linker = wasmtime::component::Linker::new(engine.get().get()?);
+        let state = State { linker, allow_shadowing: false, wasi: false, owners: Vec::new(), hosts: None };
+        Ok(Linker { engine: engine.clone().unbind(), state: Managed::new("Linker", Mutex::new(Some(state))) })
+    }
+
+    /// The engine that the linker was made with.
+    #[getter]
+    pub(super) fn engine(&self, py: Python<'_>) -> Py<Engine> {
+        self.engine.clone_ref(py)
+    }
+
+    /// Whether a definition may replace an earlier one of the same name; `False` at first.
+    #[getter]
+    fn allow_shadowing(&self) -> PyResult<bool> {
+        self.with(|state| Ok(state.allow_shadowing))
+    }
+
+    #[setter]
+    fn set_allow_shadowing(&self, allow: &Bound<'_, PyAny>) -> PyResult<()> {
+        let allow = allow.cast::<PyBool>().map_err(|_| PyTypeError::new_err("expected a bool"))?.is_true();
+        self.with(|state| {
+            state.linker.allow_shadowing(allow);
+            state.allow_shadowing = allow;
+            Ok(())
+        })
+    }
+
+    /// The outermost instance, in which imports are looked up. Use it in a `with` block.
+    fn root(slf: &Bound<'_, Self>) -> PyResult<LinkerInstance> {
+        slf.get().with(|_| Ok(()))?;
+        Ok(LinkerInstance::new(slf.clone().unbind(), Vec::new()))
+    }
+
+    /// Define the interfaces of WASI 0.2. Stores need `Store.set_wasi` before a component that imports them is instantiated.
+    fn add_wasip2(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(|state| {
+            wasi::add_p2(&mut state.linker).or_raise(py)?;
+            state.wasi = true;
+            Ok(())
+        })
+    }
+
+    /// Define the interfaces of wasi:http 0.2, `types` and `outgoing-handler`, which go on top of `add_wasip2`.
+    fn add_wasi_http(&self, py: Python<'_>) -> PyResult<()> {
+        self.with(|state| wasi::add_http(&mut state.linker).or_raise(py))
+    }
+
+    /// Define the imports of `component` that are not defined as functions that trap when they are called.
+    fn define_unknown_imports_as_traps(&self, py: Python<'_>, component: &Bound<'_, Component>) -> PyResult<()> {
+        let component = self.component(component)?;
+        self.with(|state| state.linker.define_unknown_imports_as_traps(component).or_raise(py))
+    }
+
+    /// Instantiate a component with the definitions of this linker.
+    ///
+    /// Raises `WasmtimeError` for an import that is not defined or has another type, or for WASI imports in a store without WASI configuration, and `Trap`
+    /// if code that runs meanwhile traps.
+    fn instantiate(&self, store: &Bound<'_, PyAny>, component: &Bound<'_, Component>) -> PyResult<Instance> {
+        let py = store.py();
+        let component = self.component(component)?;
+        let mut entry = self.enter(store)?;
+        let (pre, hosts, wasi) = self.with(|state| {
+            let pre = state.linker.instantiate_pre(component).or_raise(py)?;
+            Ok((pre, state.hosts(py)?, state.wasi))
+        })?;
+        if wasi && entry.ctx().data().wasi.is_none() && wasi::is_imported_by(component) {
+            return Err(wasmtime_error(
+                py,
+                "the component imports WASI, and the store has no WASI configuration: call store.set_wasi(WasiConfig()) first",
+            ));
+        }
+        entry.shared.objects.keep(&hosts);
+        let instance = gil::run(py, &mut entry, |ctx| pre.instantiate(ctx))?;
+        Ok(Instance::new(entry.shared.id, instance, component))
+    }
+
+    fn __repr__(&self) -> &'static str {
+        if self.state.get().is_ok() { "<component Linker>" } else { "<component Linker (closed)>" }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.engine)?;
+        // A linker that is in use keeps what it has until the next collection.
+        let Some(Ok(guard)) = self.state.peek().map(Mutex::try_lock) else { return Ok(()) };
+        let Some(state) = guard.as_ref() else { return Ok(()) };
+        visit.call(&state.hosts)?;
+        state.owners.iter().try_for_each(|owner| visit.call(owner))
+    }
+
+    fn __clear__(&self) {
+        self.empty();
+    }
+}
+
+managed!(Linker);

@@ -1,0 +1,59 @@
+//! The component model: `ferrowasm.component`.
+
+mod abi;
+pub(crate) mod compiled;
+pub(crate) mod func;
+mod host;
+pub(crate) mod instance;
+pub(crate) mod linker;
+pub(crate) mod linker_instance;
+pub(crate) mod record;
+pub(crate) mod resource;
+pub(crate) mod types;
+mod wasi;
+
+use pyo3::prelude::*;
+
+pub(crate) use wasi::Http;
+
+/// `ferrowasm._native.component`.
+#[pymodule(submodule)]
+pub(crate) mod component {
+    use super::*;
+
+    #[pymodule_export]
+    use super::compiled::Component;
+    #[pymodule_export]
+    use super::compiled::ExportIndex;
+    #[pymodule_export]
+    use super::func::Func;
+    #[pymodule_export]
+    use super::instance::Instance;
+    #[pymodule_export]
+    use super::linker::Linker;
+    #[pymodule_export]
+    use super::linker_instance::LinkerInstance;
+    #[pymodule_export]
+    use super::record::Record;
+    #[pymodule_export]
+    use super::record::Variant;
+    #[pymodule_export]
+    use super::resource::ResourceAny;
+    #[pymodule_export]
+    use super::resource::ResourceHost;
+    #[pymodule_export]
+    use super::resource::ResourceType;
+    #[pymodule_export]
+    use super::types::ComponentInstanceType;
+    #[pymodule_export]
+    use super::types::ComponentType;
+    #[pymodule_export]
+    use super::types::ModuleType;
+
+    /// Lets Python import from the submodule, too: an extension module is no package.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let modules = module.py().import("sys")?.getattr("modules")?;
+        modules.set_item("ferrowasm._native.component", module)
+    }
+}

@@ -1,0 +1,310 @@
+//! Resources: `ResourceType`, `ResourceAny` for any resource, `ResourceHost` for those that the host defines by number.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use wasmtime::component::ResourceDynamic;
+
+use crate::errors::{Misuse, OrRaise, wasmtime_error};
+use crate::gil;
+use crate::managed::{Managed, managed};
+use crate::numbers;
+use crate::store::StoreArg;
+
+/// The type of a resource. Types are equal when they are the same type: a guest's type belongs to one instance.
+#[pyclass(frozen, module = "ferrowasm.component")]
+pub(crate) struct ResourceType {
+    ty: Managed<wasmtime::component::ResourceType>,
+}
+
+impl ResourceType {
+    pub(crate) fn wrap(ty: wasmtime::component::ResourceType) -> ResourceType {
+        ResourceType { ty: Managed::new("ResourceType", ty) }
+    }
+
+    pub(crate) fn get(&self) -> Result<wasmtime::component::ResourceType, Misuse> {
+        self.ty.get().copied()
+    }
+
+    fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
+        self.ty.close();
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl ResourceType {
+    /// A type that the host defines, identified by `val`, an int from 0 to 2**32 - 1.
+    #[staticmethod]
+    fn host(val: &Bound<'_, PyAny>) -> PyResult<ResourceType> {
+        let number = numbers::unsigned(val, "val", u64::from(u32::MAX))? as u32;
+        Ok(ResourceType::wrap(wasmtime::component::ResourceType::host_dynamic(number)))
+    }
+
+    fn __eq__(&self, other: &Self) -> PyResult<bool> {
+        Ok(self.get()? == other.get()?)
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        // The engine's type has no hash; equal types print alike.
+        PyString::new(py, &format!("{:?}", self.get()?)).hash()
+    }
+
+    fn __repr__(&self) -> &'static str {
+        if self.ty.get().is_ok() { "<ResourceType>" } else { "<ResourceType (closed)>" }
+    }
+}
+
+managed!(ResourceType);
+
+/// What has become of a resource.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum State {
+    Alive,
+    /// Its ownership went to a guest, or into another handle.
+    Moved,
+    Dropped,
+    /// It was lent to a callback that has returned.
+    Returned,
+    Closed,
+}
+
+/// The state of a handle, which changes once: from `Alive` to one of the others.
+struct Life(AtomicU8);
+
+impl Life {
+    fn new() -> Life {
+        Life(AtomicU8::new(State::Alive as u8))
+    }
+
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        let why = match self.0.load(Ordering::Acquire) {
+            state if state == State::Alive as u8 => return Ok(()),
+            state if state == State::Moved as u8 => "its ownership was passed on",
+            state if state == State::Dropped as u8 => "it was dropped",
+            state if state == State::Closed as u8 => "it was closed",
+            _ => "it was lent to a callback, which has returned",
+        };
+        Err(wasmtime_error(py, &format!("this resource cannot be used any more: {why}")))
+    }
+
+    /// Ends the life of a handle that is alive.
+    fn end(&self, py: Python<'_>, state: State) -> PyResult<()> {
+        match self.0.compare_exchange(State::Alive as u8, state as u8, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Ok(()),
+            Err(_) => self.check(py),
+        }
+    }
+
+    fn revive(&self) {
+        self.0.store(State::Alive as u8, Ordering::Release);
+    }
+}
+
+/// A resource of a guest or of the host. It belongs to one store.
+///
+/// An owned resource has to be given away (as an argument for `own`) or dropped with `drop(store)`, else the store keeps it until it is closed. A
+/// borrowed one is valid until the callback that received it returns.
+#[pyclass(frozen, weakref, module = "ferrowasm.component")]
+pub(crate) struct ResourceAny {
+    resource: wasmtime::component::ResourceAny,
+    store_id: OnceLock<u64>,
+    life: Life,
+}
+
+impl ResourceAny {
+    /// A resource that a guest gave; `set_store` has to follow.
+    pub(crate) fn lifted(resource: wasmtime::component::ResourceAny) -> ResourceAny {
+        ResourceAny { resource, store_id: OnceLock::new(), life: Life::new() }
+    }
+
+    pub(crate) fn set_store(&self, store_id: u64) {
+        let _ = self.store_id.set(store_id);
+    }
+
+    fn store_id(&self) -> u64 {
+        // Stores are counted from 1.
+        self.store_id.get().copied().unwrap_or(0)
+    }
+
+    /// The resource, to be passed to a guest of the store.
+    pub(crate) fn to_lower(&self, store_id: u64) -> PyResult<wasmtime::component::ResourceAny> {
+        if self.store_id() != store_id {
+            return Err(Misuse::WrongStore("ResourceAny").into());
+        }
+        Python::attach(|py| self.life.check(py))?;
+        Ok(self.resource)
+    }
+
+    /// Whether it has to be given back before the callback that received it returns.
+    pub(crate) fn take_borrow(&self, py: Python<'_>) -> Option<wasmtime::component::ResourceAny> {
+        (!self.resource.owned() && self.life.end(py, State::Returned).is_ok()).then_some(self.resource)
+    }
+
+    /// Without its store the resource itself cannot be dropped.
+    fn close_native(&self, py: Python<'_>) -> PyResult<()> {
+        let _ = self.life.end(py, State::Closed);
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl ResourceAny {
+    /// The type of the resource.
+    #[getter]
+    fn r#type(&self) -> ResourceType {
+        ResourceType::wrap(self.resource.ty())
+    }
+
+    /// Whether the handle owns the resource, or borrows it.
+    #[getter]
+    fn owned(&self) -> bool {
+        self.resource.owned()
+    }
+
+    /// Drop the resource, which runs its destructor if the handle owns it.
+    ///
+    /// Raises `WasmtimeError` if it was dropped or passed on before, `WrongStoreError` for another store.
+    fn drop(&self, store: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = store.py();
+        let mut entry = StoreArg::new(store)?.enter_own(self.store_id(), "ResourceAny")?;
+        self.life.end(py, State::Dropped)?;
+        gil::run(py, &mut entry, |ctx| self.resource.resource_drop(ctx))
+    }
+
+    /// The same resource as a `ResourceHost`, which takes the place of this handle. Raises `WasmtimeError` if a guest defined the resource.
+    fn to_host(&self, store: &Bound<'_, PyAny>) -> PyResult<ResourceHost> {
+        let py = store.py();
+        let mut entry = StoreArg::new(store)?.enter_own(self.store_id(), "ResourceAny")?;
+        self.life.end(py, State::Moved)?;
+        match self.resource.try_into_resource_dynamic(entry.ctx()) {
+            Ok(host) => Ok(ResourceHost::new(host.rep(), host.ty(), host.owned())),
+            Err(error) => {
+                self.life.revive();
+                Err(error).or_raise(py)
+            }
+        }
+    }
+
+    fn __repr__(&self) -> &'static str {
+        if self.resource.owned() { "<ResourceAny (owned)>" } else { "<ResourceAny (borrowed)>" }
+    }
+}
+
+managed!(ResourceAny);
+
+/// A resource that the host defines: a number that means something to the host, and the number of its type.
+#[pyclass(frozen, weakref, module = "ferrowasm.component")]
+pub(crate) struct ResourceHost {
+    rep: u32,
+    ty: u32,
+    owned: bool,
+    life: Life,
+}
+
+impl ResourceHost {
+    fn new(rep: u32, ty: u32, owned: bool) -> ResourceHost {
+        ResourceHost { rep, ty, owned, life: Life::new() }
+    }
+
+    fn from_python(rep: &Bound<'_, PyAny>, ty: &Bound<'_, PyAny>, owned: bool) -> PyResult<ResourceHost> {
+        let number = |value, name| numbers::unsigned(value, name, u64::from(u32::MAX)).map(|number| number as u32);
+        Ok(ResourceHost::new(number(rep, "rep")?, number(ty, "ty")?, owned))
+    }
+
+    /// Its number, its type and whether it is owned, to be passed to a guest.
+    pub(crate) fn to_lower(&self) -> PyResult<(u32, u32, bool)> {
+        Python::attach(|py| self.life.check(py))?;
+        Ok((self.rep, self.ty, self.owned))
+    }
+
+    fn close_native(&self, py: Python<'_>) -> PyResult<()> {
+        let _ = self.life.end(py, State::Closed);
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl ResourceHost {
+    /// An owned resource with the number `rep`, of the type `ResourceType.host(ty)`. Both are ints from 0 to 2**32 - 1.
+    #[staticmethod]
+    fn own(rep: &Bound<'_, PyAny>, ty: &Bound<'_, PyAny>) -> PyResult<ResourceHost> {
+        ResourceHost::from_python(rep, ty, true)
+    }
+
+    /// A borrowed resource with the number `rep`, of the type `ResourceType.host(ty)`. Both are ints from 0 to 2**32 - 1.
+    #[staticmethod]
+    fn borrow(rep: &Bound<'_, PyAny>, ty: &Bound<'_, PyAny>) -> PyResult<ResourceHost> {
+        ResourceHost::from_python(rep, ty, false)
+    }
+
+    /// The number of the resource.
+    #[getter]
+    fn rep(&self) -> u32 {
+        self.rep
+    }
+
+    /// The number of its type.
+    #[getter]
+    fn r#type(&self) -> u32 {
+        self.ty
+    }
+
+    /// Whether the handle owns the resource, or borrows it.
+    #[getter]
+    fn owned(&self) -> bool {
+        self.owned
+    }
+
+    /// The same resource as a `ResourceAny` of `store`, which takes the place of an owned handle.
+    fn to_any(&self, store: &Bound<'_, PyAny>) -> PyResult<ResourceAny> {
+        let py = store.py();
+        let mut entry = StoreArg::new(store)?.enter()?;
+        self.life.check(py)?;
+        let resource = if self.owned { ResourceDynamic::new_own(self.rep, self.ty) } else { ResourceDynamic::new_borrow(self.rep, self.ty) };
+        let resource = resource.try_into_resource_any(entry.ctx()).or_raise(py)?;
+        if self.owned {
+            self.life.end(py, State::Moved)?;
+        }
+        let any = ResourceAny::lifted(resource);
+        any.set_store(entry.shared.id);
+        Ok(any)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<ResourceHost {} of type {} ({})>", self.rep, self.ty, if self.owned { "owned" } else { "borrowed" })
+    }
+}
+
+managed!(ResourceHost);
+
+/// A handle whose ownership is about to go to a guest.
+pub(crate) struct Moved<'py>(Bound<'py, PyAny>);
+
+impl<'py> Moved<'py> {
+    /// Marks a `ResourceAny` or `ResourceHost` as moved; refused if it was before.
+    pub(crate) fn take(handle: &Bound<'py, PyAny>) -> PyResult<Moved<'py>> {
+        if let Some(life) = life_of(handle) {
+            life.end(handle.py(), State::Moved)?;
+        }
+        Ok(Moved(handle.clone()))
+    }
+
+    /// Gives the ownership back: the guest never got it.
+    pub(crate) fn undo(self) {
+        if let Some(life) = life_of(&self.0) {
+            life.revive();
+        }
+    }
+}
+
+fn life_of<'a>(handle: &'a Bound<'_, PyAny>) -> Option<&'a Life> {
+    match (handle.cast::<ResourceAny>(), handle.cast::<ResourceHost>()) {
+        (Ok(any), _) => Some(&any.get().life),
+        (_, Ok(host)) => Some(&host.get().life),
+        _ => None,
+    }
+}
