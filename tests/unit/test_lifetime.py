@@ -182,8 +182,9 @@ def cycle_through_an_attribute_of_an_export() -> Any:
 
 def cycle_through_attributes_and_a_callback() -> Any:
     store, witness = Store(), Witness()
-    func = host(store, lambda: instance)
-    instance = Instance(store, Module(store.engine, RELAY), [func])
+    box: list[Any] = []
+    instance = Instance(store, Module(store.engine, RELAY), [host(store, lambda: box)])
+    box.append(instance)
     instance.box = [store, witness, instance.exports(store)]  # type: ignore[attr-defined]
     return weakref.ref(witness)
 

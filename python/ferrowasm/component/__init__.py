@@ -5,6 +5,8 @@ The names are those of `wasmtime.component`.
 
 from __future__ import annotations
 
+from typing import TypeAlias as _TypeAlias
+
 from .._native.component import (
     Component,
     ComponentInstanceType,
@@ -56,7 +58,7 @@ from ._types import (
 )
 
 #: What a component or instance type imports and exports.
-ComponentItem = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
+ComponentItem: _TypeAlias = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
 
 __all__ = [
     "F32",

@@ -1,5 +1,5 @@
-# The types of the native part. `tests/typing/test_stubs.py` holds them against what is there at run time; the docstrings are in the
-# Rust sources, where `help()` finds them.
+# The types of the native part, which is one extension module with a submodule; only its stubs are a folder. `tests/typing/test_stubs.py` holds
+# them against what is there at run time; the docstrings are in the Rust sources, where `help()` finds them.
 
 import ctypes
 import os
@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Final, Literal, Protocol, Self, SupportsFloat,
 
 from typing_extensions import Buffer, disjoint_base
 
-from ._types import Limits
-from ._wasi import DirPerms, FilePerms
+from .._types import Limits
+from .._wasi import DirPerms, FilePerms
+from . import component as component
 
 _T = TypeVar("_T")
 
@@ -200,6 +201,7 @@ class Store(_Managed):
         memories: SupportsIndex = -1,
     ) -> None: ...
     def set_wasi(self, wasi: WasiConfig) -> None: ...
+    def set_wasi_http(self) -> None: ...
 
 @final
 class StoreContext: ...
