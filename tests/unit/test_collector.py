@@ -20,11 +20,15 @@ makers = [
     lambda: ferrowasm.Instance(store, module, []), lambda: ferrowasm.Instance(store, module, []).exports(store),
     lambda: ferrowasm.Func(store, ferrowasm.FuncType([], []), print), lambda: ferrowasm.Linker(engine).instantiate_pre(module),
 ]
-for threshold in range(1, 40):
+for threshold in range(1, 20):
     gc.set_threshold(threshold)
     for make in makers:
-        for _ in range(2 * threshold):
-            keep = make(), []
+        kept = []
+        for index in range(60):
+            kept.append(make())
+            # Out of step with the objects, so that over the rounds a collection begins at each of their allocations.
+            if index % 3 == 0:
+                kept.append([])
 print("survived")
 """
 

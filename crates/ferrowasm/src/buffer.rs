@@ -45,7 +45,8 @@ impl MemoryBuffer {
         let start = unsafe { this.memory.data_ptr(&ctx).add(this.offset) };
         // SAFETY: `view` is valid by contract. The bytes stay valid until `__releasebuffer__`: `views` is counted up below, which keeps the memory in place, and
         // the view holds a reference to this object and so to the store.
-        let result = unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start.cast::<c_void>(), this.size as isize, 0, flags) };
+        let result =
+            unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start.cast::<c_void>(), this.size as isize, 0, flags) };
         if result != 0 {
             return Err(PyErr::fetch(slf.py()));
         }

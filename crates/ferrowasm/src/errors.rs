@@ -120,7 +120,11 @@ fn describe(error: &Error) -> String {
     text
 }
 
-fn from_engine<'py>(py: Python<'py>, name: &str, args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>) -> PyErr {
+fn from_engine<'py>(
+    py: Python<'py>,
+    name: &str,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+) -> PyErr {
     let value = args.into_pyobject(py).and_then(|args| class(py, name)?.call_method1("_from_engine", args));
     match value {
         Ok(value) => PyErr::from_value(value),
@@ -134,7 +138,8 @@ pub(crate) fn trap_codes() -> Vec<(u8, String)> {
     (0..=u8::MAX).filter_map(|code| Trap::from_u8(code).map(|trap| (code, format!("{trap:?}")))).collect()
 }
 
-type FrameTuple = (u32, Option<String>, Option<usize>, Option<String>, Option<usize>, Option<String>, Option<u32>, Option<u32>);
+type FrameTuple =
+    (u32, Option<String>, Option<usize>, Option<String>, Option<usize>, Option<String>, Option<u32>, Option<u32>);
 
 /// The arguments of `Frame`. With debug information a frame may stand for several inlined source positions; the innermost is the one reported.
 fn frame(info: &wasmtime::FrameInfo) -> FrameTuple {

@@ -68,26 +68,46 @@ impl Callee {
         let (given, expected) = (args.count(), self.signature.params.len());
         if given != expected {
             let which = if given < expected { "few" } else { "many" };
-            return Err(signature_error(py, &format!("too {which} parameters provided: given {given}, expected {expected}")));
+            return Err(signature_error(
+                py,
+                &format!("too {which} parameters provided: given {given}, expected {expected}"),
+            ));
         }
-        if self.signature.is_plain { self.call_plain(py, &mut entry, args) } else { self.call_any(py, &mut entry, args) }
+        if self.signature.is_plain {
+            self.call_plain(py, &mut entry, args)
+        } else {
+            self.call_any(py, &mut entry, args)
+        }
     }
 
-    fn call_plain<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call_plain<'py>(
+        &self,
+        py: Python<'py>,
+        entry: &mut Entry<'_>,
+        args: impl Args<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let mut space = Space::new(self.signature.slots());
         for (position, (kind, slot)) in self.signature.params.iter().zip(space.values_mut()).enumerate() {
             *slot = values::to_raw(kind, &*args.item(position)?).map_err(|error| in_argument(py, position, error))?;
         }
         gil::run(py, entry, |ctx| raw::call(ctx, self, &mut space))?;
-        let mut results = self.signature.results.iter().zip(space.values()).map(|(kind, raw)| values::from_raw(py, kind, raw));
+        let mut results =
+            self.signature.results.iter().zip(space.values()).map(|(kind, raw)| values::from_raw(py, kind, raw));
         match (results.next(), results.len()) {
             (None, _) => Ok(py.None().into_bound(py)),
             (Some(result), 0) => Ok(result),
-            (Some(first), _) => Ok(PyList::new(py, std::iter::once(first).chain(results).collect::<Vec<_>>())?.into_any()),
+            (Some(first), _) => {
+                Ok(PyList::new(py, std::iter::once(first).chain(results).collect::<Vec<_>>())?.into_any())
+            }
         }
     }
 
-    fn call_any<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call_any<'py>(
+        &self,
+        py: Python<'py>,
+        entry: &mut Entry<'_>,
+        args: impl Args<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let room = entry.room();
         // Everything that the call roots in the GC heap is let go when it is over.
         let mut scope = RootScope::new(entry.ctx());
@@ -100,7 +120,8 @@ impl Callee {
         gil::execute(py, room, || self.func.call(&mut scope, &params, &mut results))
             .map_err(|error| with_thrown(py, scope.as_context_mut(), error))?;
         let mut ctx = scope.as_context_mut();
-        let mut converted = results.iter().map(|value| values::from_val(py, &mut ctx, value)).collect::<PyResult<Vec<_>>>()?;
+        let mut converted =
+            results.iter().map(|value| values::from_val(py, &mut ctx, value)).collect::<PyResult<Vec<_>>>()?;
         match converted.len() {
             0 => Ok(py.None().into_bound(py)),
             1 => Ok(converted.remove(0)),
@@ -144,7 +165,11 @@ impl Func {
 
     /// Call the function in its store. See the class for arguments, results and errors.
     #[pyo3(signature = (store, *params))]
-    fn __call__<'py>(slf: &Bound<'py, Self>, store: &Bound<'py, PyAny>, params: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+    fn __call__<'py>(
+        slf: &Bound<'py, Self>,
+        store: &Bound<'py, PyAny>,
+        params: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         vectorcall::announce(slf);
         slf.get().callee()?.call(store, params.clone())
     }

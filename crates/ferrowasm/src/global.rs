@@ -6,8 +6,8 @@ use wasmtime::{AsContextMut, RootScope};
 use crate::errors::{Misuse, OrRaise};
 use crate::externs::Owned;
 use crate::managed::{Managed, two_phase};
-use crate::store::cell::Entry;
 use crate::store::StoreArg;
+use crate::store::cell::Entry;
 use crate::types::GlobalType;
 use crate::values::{self, Kind};
 

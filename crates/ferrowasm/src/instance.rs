@@ -2,18 +2,18 @@
 
 use std::sync::OnceLock;
 
+use pyo3::PyClass;
 use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-use pyo3::PyClass;
 
 use crate::errors::Misuse;
 use crate::externs::{self, Owned};
 use crate::func::Func;
 use crate::gil;
-use crate::managed::{Managed, two_phase};
 use crate::global::Global;
+use crate::managed::{Managed, two_phase};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::numbers;
@@ -52,7 +52,8 @@ impl Instance {
         instance: &wasmtime::Instance,
         entry: &mut Entry<'_>,
     ) -> PyResult<Bound<'py, InstanceExports>> {
-        let exports: Vec<_> = instance.exports(entry.ctx()).map(|export| (export.name().to_owned(), export.into_extern())).collect();
+        let exports: Vec<_> =
+            instance.exports(entry.ctx()).map(|export| (export.name().to_owned(), export.into_extern())).collect();
         let by_name = PyDict::new(py);
         let mut by_index = Vec::with_capacity(exports.len());
         for (name, item) in exports {
@@ -67,12 +68,20 @@ impl Instance {
 
 #[pymethods]
 impl Instance {
-    fn __init__(&self, store: &Bound<'_, PyAny>, module: &Bound<'_, Module>, imports: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn __init__(
+        &self,
+        store: &Bound<'_, PyAny>,
+        module: &Bound<'_, Module>,
+        imports: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let py = store.py();
         let imports = imports.try_iter()?.collect::<PyResult<Vec<_>>>()?;
         let mut entry = StoreArg::new(store)?.enter()?;
         let module = module.get().get_for(entry.ctx().engine())?;
-        let imports = imports.iter().map(|import| Ok(externs::from_python(&mut entry, import)?.0)).collect::<PyResult<Vec<_>>>()?;
+        let imports = imports
+            .iter()
+            .map(|import| Ok(externs::from_python(&mut entry, import)?.0))
+            .collect::<PyResult<Vec<_>>>()?;
         let instance = gil::run(py, &mut entry, |ctx| wasmtime::Instance::new(ctx, module, &imports))?;
         self.owned.initialise(Owned { store_id: entry.shared.id, item: instance })
     }
@@ -147,7 +156,11 @@ impl InstanceExports {
 
     /// The export of this name or index, or `default`.
     #[pyo3(signature = (key, default=None))]
-    fn get<'py>(&self, key: &Bound<'py, PyAny>, default: Option<Bound<'py, PyAny>>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn get<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
         Ok(self.find(key)?.or(default))
     }
 

@@ -46,7 +46,12 @@ pub(crate) struct InstancePre {
 }
 
 impl InstancePre {
-    pub(crate) fn new(pre: wasmtime::InstancePre<Data>, module: Py<Module>, required: Requirements, hosts: Py<PyTuple>) -> InstancePre {
+    pub(crate) fn new(
+        pre: wasmtime::InstancePre<Data>,
+        module: Py<Module>,
+        required: Requirements,
+        hosts: Py<PyTuple>,
+    ) -> InstancePre {
         InstancePre { pre: Managed::new("InstancePre", pre), module, required, hosts }
     }
 

@@ -89,6 +89,10 @@ mod _native {
     #[pymodule_export]
     use super::shared_memory::SharedMemory;
     #[pymodule_export]
+    use super::store::Store;
+    #[pymodule_export]
+    use super::store::context::StoreContext;
+    #[pymodule_export]
     use super::table::Table;
     #[pymodule_export]
     use super::tag::Tag;
@@ -102,12 +106,6 @@ mod _native {
     use super::text::print_wat;
     #[pymodule_export]
     use super::text::wat2wasm;
-    #[pymodule_export]
-    use super::val::Val;
-    #[pymodule_export]
-    use super::store::context::StoreContext;
-    #[pymodule_export]
-    use super::store::Store;
     #[pymodule_export]
     use super::types::ExportType;
     #[pymodule_export]
@@ -124,6 +122,8 @@ mod _native {
     use super::types::TagType;
     #[pymodule_export]
     use super::types::ValType;
+    #[pymodule_export]
+    use super::val::Val;
     #[pymodule_export]
     use super::wasi::capture::Capture;
     #[pymodule_export]

@@ -65,7 +65,8 @@ unsafe impl MemoryCreator for Creator {
     ) -> Result<Box<dyn LinearMemory>, String> {
         let needed = minimum.max(reserved.unwrap_or(0));
         let wanted = needed.max(maximum.unwrap_or(0));
-        let mapping = Mapping::new(wanted, guard).or_else(|_| Mapping::new(needed, guard)).map_err(|error| error.to_string())?;
+        let mapping =
+            Mapping::new(wanted, guard).or_else(|_| Mapping::new(needed, guard)).map_err(|error| error.to_string())?;
         let mut memory = Memory { mapping, guard, len: 0 };
         memory.grow_to(minimum).map_err(|error| error.to_string())?;
         Ok(Box::new(memory))
@@ -73,7 +74,9 @@ unsafe impl MemoryCreator for Creator {
 }
 
 fn page_rounded(bytes: usize) -> Result<usize> {
-    bytes.checked_next_multiple_of(rustix::param::page_size()).ok_or_else(|| Error::msg("the memory is too large for the address space"))
+    bytes
+        .checked_next_multiple_of(rustix::param::page_size())
+        .ok_or_else(|| Error::msg("the memory is too large for the address space"))
 }
 
 /// Reserved address space; the part in use is made accessible as the memory grows.
@@ -96,7 +99,12 @@ impl Mapping {
         let total = total.max(rustix::param::page_size());
         // SAFETY: a new anonymous mapping at an address of the kernel's choice touches nothing that exists.
         let base = unsafe {
-            rustix::mm::mmap_anonymous(std::ptr::null_mut(), total, ProtFlags::empty(), MapFlags::PRIVATE | MapFlags::NORESERVE)
+            rustix::mm::mmap_anonymous(
+                std::ptr::null_mut(),
+                total,
+                ProtFlags::empty(),
+                MapFlags::PRIVATE | MapFlags::NORESERVE,
+            )
         };
         let base = base.map_err(|error| Error::new(std::io::Error::from(error)))?;
         let base = NonNull::new(base).ok_or_else(|| Error::msg("the memory was mapped at address 0"))?;

@@ -118,7 +118,11 @@ impl Linker {
 
     fn check_engine(&self, py: Python<'_>, engine: &wasmtime::Engine, kind: &'static str) -> PyResult<()> {
         self.with(py, |state| {
-            if wasmtime::Engine::same(state.linker.engine(), engine) { Ok(()) } else { Err(Misuse::WrongEngine(kind).into()) }
+            if wasmtime::Engine::same(state.linker.engine(), engine) {
+                Ok(())
+            } else {
+                Err(Misuse::WrongEngine(kind).into())
+            }
         })
     }
 
@@ -223,7 +227,8 @@ impl Linker {
         }
         let id = instance.store_id;
         self.with(py, |state| {
-            let exports: Vec<String> = instance.item.module(entry.ctx()).exports().map(|export| export.name().to_owned()).collect();
+            let exports: Vec<String> =
+                instance.item.module(entry.ctx()).exports().map(|export| export.name().to_owned()).collect();
             state.linker.instance(entry.ctx(), name, instance.item).or_raise(py)?;
             for export in exports {
                 state.set_origin(name, &export, Some(Origin::Store { id, kind: "Instance" }));
@@ -268,7 +273,11 @@ impl Linker {
 
     /// Define what `module` imports and is not defined with default values: functions that return zeros and nulls, empty memories and so on, in
     /// `store`.
-    fn define_unknown_imports_as_default_values(&self, store: &Bound<'_, PyAny>, module: &Bound<'_, Module>) -> PyResult<()> {
+    fn define_unknown_imports_as_default_values(
+        &self,
+        store: &Bound<'_, PyAny>,
+        module: &Bound<'_, Module>,
+    ) -> PyResult<()> {
         let py = store.py();
         let module = self.module(py, module)?;
         let mut entry = self.enter(store)?;
@@ -333,7 +342,8 @@ impl Linker {
         let py = store.py();
         let mut entry = self.enter(store)?;
         let (func, hosts) = self.with(py, |state| {
-            Requirements::new(["", "_start"].into_iter().filter_map(|export| state.store_of(name, export))).check(entry.shared.id)?;
+            Requirements::new(["", "_start"].into_iter().filter_map(|export| state.store_of(name, export)))
+                .check(entry.shared.id)?;
             Ok((state.linker.get_default(entry.ctx(), name).or_raise(py)?, state.hosts(py)?))
         })?;
         entry.shared.objects.keep(&hosts);

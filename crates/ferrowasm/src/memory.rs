@@ -42,7 +42,12 @@ impl Memory {
 }
 
 /// The part of `len` bytes from `start` to `stop` that a Python slice means.
-fn slice(start: Option<&Bound<'_, PyAny>>, stop: Option<&Bound<'_, PyAny>>, len: usize, py: Python<'_>) -> PyResult<std::ops::Range<usize>> {
+fn slice(
+    start: Option<&Bound<'_, PyAny>>,
+    stop: Option<&Bound<'_, PyAny>>,
+    len: usize,
+    py: Python<'_>,
+) -> PyResult<std::ops::Range<usize>> {
     let bound = |value: Option<&Bound<'_, PyAny>>, name| match value {
         Some(value) if !value.is_none() => numbers::index(value, name).map(|int| int.into_any().unbind()),
         _ => Ok(py.None()),
@@ -110,7 +115,9 @@ impl Memory {
         entry.shared.views.take_refusal();
         let grown = memory.grow(entry.ctx(), delta);
         if grown.is_err() && entry.shared.views.take_refusal() {
-            return Err(PyBufferError::new_err("the memory would have to move, but a view of it is in use; release the view first"));
+            return Err(PyBufferError::new_err(
+                "the memory would have to move, but a view of it is in use; release the view first",
+            ));
         }
         grown.or_raise(py)
     }
@@ -166,7 +173,12 @@ impl Memory {
     ///
     /// Raises `IndexError`, and writes nothing, when a part of it would lie outside the memory.
     #[pyo3(signature = (store, value, start=None))]
-    fn write<'py>(&self, store: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>, start: Option<&Bound<'py, PyAny>>) -> PyResult<usize> {
+    fn write<'py>(
+        &self,
+        store: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+        start: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<usize> {
         let store = StoreArg::new(store)?;
         let mut copy = None;
         let bytes = bytes_of(value, &mut copy)?;
@@ -218,10 +230,14 @@ impl Memory {
         let size = bound(size, "size", (len as i128 - offset).max(0))?;
         let range = (usize::try_from(offset), usize::try_from(size));
         let (Ok(offset), Ok(size)) = range else {
-            return Err(PyIndexError::new_err(format!("no buffer of {size} bytes at {offset}: the memory has {len} bytes")));
+            return Err(PyIndexError::new_err(format!(
+                "no buffer of {size} bytes at {offset}: the memory has {len} bytes"
+            )));
         };
         if offset > len || size > len - offset {
-            return Err(PyIndexError::new_err(format!("no buffer of {size} bytes at {offset}: the memory has {len} bytes")));
+            return Err(PyIndexError::new_err(format!(
+                "no buffer of {size} bytes at {offset}: the memory has {len} bytes"
+            )));
         }
         let buffer = Bound::new(py, MemoryBuffer::new(owner.unbind(), *memory, offset, size))?;
         let byte = py.import("ctypes")?.getattr("c_ubyte")?;

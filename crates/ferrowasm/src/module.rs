@@ -28,7 +28,7 @@ impl Module {
     }
 
     /// An object of `class`, which is `Module` or a subclass of it; the `__init__` of the subclass does not run.
-    fn wrap<'py>(class: &Bound<'py, PyType>, module: wasmtime::Module) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn wrap<'py>(class: &Bound<'py, PyType>, module: wasmtime::Module) -> PyResult<Bound<'py, PyAny>> {
         let object = class.call_method1("__new__", (class,))?;
         object.cast::<Module>()?.get().module.initialise(module)?;
         Ok(object)
@@ -78,7 +78,11 @@ impl Module {
 
     /// Compile the file at `path`, which holds the binary or the text format. Raises `OSError` if it cannot be read, otherwise as the class.
     #[classmethod]
-    fn from_file<'py>(cls: &Bound<'py, PyType>, engine: &Bound<'py, Engine>, path: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn from_file<'py>(
+        cls: &Bound<'py, PyType>,
+        engine: &Bound<'py, Engine>,
+        path: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
         let (engine, path) = (engine.get().get()?, artifact::path_of(path)?);
         let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(py, &error, &path))?;

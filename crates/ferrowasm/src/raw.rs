@@ -33,7 +33,9 @@ impl Space {
 
 /// Calls `func`, whose signature is plain and for whose signature `space` was made, in its own store.
 pub(crate) fn call(ctx: StoreContextMut<'_, Data>, func: &Callee, space: &mut Space) -> wasmtime::Result<()> {
-    assert!(func.signature.is_plain && space.0.len() >= func.signature.slots() && ctx.data().shared.id == func.store_id);
+    assert!(
+        func.signature.is_plain && space.0.len() >= func.signature.slots() && ctx.data().shared.id == func.store_id
+    );
     // SAFETY: `call_unchecked` asks for a valid array with room for all parameters and all results (asserted), arguments of the right types (they are numbers
     // and vectors: any bits are valid), valid references (there are none), and no synchronous call inside `call_async`.
     unsafe { func.func.call_unchecked(ctx, &raw mut space.0[..]) }

@@ -107,7 +107,8 @@ pub(crate) fn extern_to_python<'py>(
         return any_to_python(py, ctx, &any);
     };
     let object = data.downcast_ref::<Key>().and_then(|key| key.shared.objects.get_extern(py, key.key));
-    let object = object.ok_or_else(|| crate::errors::wasmtime_error(py, "the externref was not made by this package"))?;
+    let object =
+        object.ok_or_else(|| crate::errors::wasmtime_error(py, "the externref was not made by this package"))?;
     // `None` and GC references mean something else when they are bare.
     if object.is_none() || object.cast::<AnyRef>().is_ok() {
         return Ok(Bound::new(py, ExternRef { object: object.unbind() })?.into_any());
@@ -133,7 +134,10 @@ impl AnyRef {
     }
 
     /// Runs `work` with the reference rooted for its duration.
-    fn with<R>(&self, work: impl FnOnce(&mut StoreContextMut<'_, Data>, Rooted<wasmtime::AnyRef>) -> PyResult<R>) -> PyResult<R> {
+    fn with<R>(
+        &self,
+        work: impl FnOnce(&mut StoreContextMut<'_, Data>, Rooted<wasmtime::AnyRef>) -> PyResult<R>,
+    ) -> PyResult<R> {
         let mut entry = self.store.get().cell.enter()?;
         let mut scope = RootScope::new(entry.ctx());
         let mut ctx = scope.as_context_mut();
@@ -199,7 +203,9 @@ impl I31Ref {
         let i31 = number
             .filter(|number| (-(1 << 30)..1 << 31).contains(number))
             .map(|number| wasmtime::I31::wrapping_i32(number as i32))
-            .ok_or_else(|| PyOverflowError::new_err("value is out of range: expected an int from -2**30 to 2**31 - 1"))?;
+            .ok_or_else(|| {
+                PyOverflowError::new_err("value is out of range: expected an int from -2**30 to 2**31 - 1")
+            })?;
         let mut scope = RootScope::new(entry.ctx());
         let any = wasmtime::AnyRef::from_i31(&mut scope, i31);
         let base = handle(py, &mut scope.as_context_mut(), any)?;
@@ -219,7 +225,11 @@ impl I31Ref {
     }
 
     /// As `AnyRef` does it: a class with a hash of its own does not inherit the comparison.
-    fn __richcmp__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>, op: CompareOp) -> PyResult<Bound<'py, PyAny>> {
+    fn __richcmp__<'py>(
+        slf: &Bound<'py, Self>,
+        other: &Bound<'py, PyAny>,
+        op: CompareOp,
+    ) -> PyResult<Bound<'py, PyAny>> {
         slf.as_super().as_super().get().compare(other, op)
     }
 
@@ -263,9 +273,10 @@ fn storage_kind(storage: &StorageType) -> Kind {
 impl StructRef {
     fn __len__(slf: &Bound<'_, Self>) -> PyResult<usize> {
         let py = slf.py();
-        slf.as_super().as_super().get().with(|ctx, any| {
-            Ok(any.unwrap_struct(&*ctx).or_raise(py)?.ty(&*ctx).or_raise(py)?.fields().len())
-        })
+        slf.as_super()
+            .as_super()
+            .get()
+            .with(|ctx, any| Ok(any.unwrap_struct(&*ctx).or_raise(py)?.ty(&*ctx).or_raise(py)?.fields().len()))
     }
 
     fn __getitem__<'py>(slf: &Bound<'py, Self>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -295,9 +306,10 @@ impl StructRef {
 impl ArrayRef {
     fn __len__(slf: &Bound<'_, Self>) -> PyResult<usize> {
         let py = slf.py();
-        slf.as_super().as_super().get().with(|ctx, any| {
-            Ok(any.unwrap_array(&*ctx).or_raise(py)?.len(&*ctx).or_raise(py)? as usize)
-        })
+        slf.as_super()
+            .as_super()
+            .get()
+            .with(|ctx, any| Ok(any.unwrap_array(&*ctx).or_raise(py)?.len(&*ctx).or_raise(py)? as usize))
     }
 
     fn __getitem__<'py>(slf: &Bound<'py, Self>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -39,7 +39,11 @@ impl SharedMemory {
     /// The memory, if it belongs to `engine`.
     pub(crate) fn get_for(&self, engine: &wasmtime::Engine) -> Result<&wasmtime::SharedMemory, Misuse> {
         let shared = self.memory.get()?;
-        if wasmtime::Engine::same(&shared.engine, engine) { Ok(&shared.memory) } else { Err(Misuse::WrongEngine("SharedMemory")) }
+        if wasmtime::Engine::same(&shared.engine, engine) {
+            Ok(&shared.memory)
+        } else {
+            Err(Misuse::WrongEngine("SharedMemory"))
+        }
     }
 
     fn get(&self) -> Result<&wasmtime::SharedMemory, Misuse> {
@@ -96,9 +100,15 @@ impl SharedMemory {
     }
 
     /// A copy of `count` bytes from `start` on. Raises `IndexError` if they do not lie within the memory.
-    fn read<'py>(&self, py: Python<'py>, start: &Bound<'py, PyAny>, count: &Bound<'py, PyAny>) -> PyResult<Bound<'py, pyo3::types::PyByteArray>> {
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        start: &Bound<'py, PyAny>,
+        count: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, pyo3::types::PyByteArray>> {
         let memory = self.get()?;
-        let (start, count) = (numbers::unsigned(start, "start", u64::MAX)?, numbers::unsigned(count, "count", u64::MAX)?);
+        let (start, count) =
+            (numbers::unsigned(start, "start", u64::MAX)?, numbers::unsigned(count, "count", u64::MAX)?);
         let cells = cells(memory, start, count)?;
         pyo3::types::PyByteArray::new_with(py, cells.len(), |bytes| {
             for (byte, cell) in bytes.iter_mut().zip(cells) {
@@ -113,7 +123,8 @@ impl SharedMemory {
     fn write(&self, py: Python<'_>, value: &Bound<'_, PyAny>, start: &Bound<'_, PyAny>) -> PyResult<usize> {
         let memory = self.get()?;
         let start = numbers::unsigned(start, "start", u64::MAX)?;
-        let bytes = pyo3::types::PyMemoryView::from(value)?.call_method0("tobytes")?.cast_into::<pyo3::types::PyBytes>()?;
+        let bytes =
+            pyo3::types::PyMemoryView::from(value)?.call_method0("tobytes")?.cast_into::<pyo3::types::PyBytes>()?;
         let bytes = bytes.as_bytes();
         let _ = py;
         for (cell, byte) in cells(memory, start, bytes.len() as u64)?.iter().zip(bytes) {
@@ -147,7 +158,11 @@ impl SharedMemory {
     /// # Safety
     ///
     /// To be called by the interpreter, with a `view` to fill in.
-    unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut pyo3::ffi::Py_buffer, flags: std::ffi::c_int) -> PyResult<()> {
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut pyo3::ffi::Py_buffer,
+        flags: std::ffi::c_int,
+    ) -> PyResult<()> {
         let cells = slf.get().get()?.data();
         let start = cells.as_ptr().cast_mut().cast::<std::ffi::c_void>();
         // SAFETY: `view` is valid by contract. A shared memory neither moves nor shrinks, and it lives as long as this object, which the view refers to.
@@ -166,13 +181,18 @@ two_phase!(SharedMemory, "(engine, ty)");
 fn cells(memory: &wasmtime::SharedMemory, start: u64, count: u64) -> PyResult<&[std::cell::UnsafeCell<u8>]> {
     let data = memory.data();
     let end = start.checked_add(count);
-    end.and_then(|end| data.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?))
-        .ok_or_else(|| PyIndexError::new_err(format!("no {count} bytes at {start}: the memory has {} bytes", data.len())))
+    end.and_then(|end| data.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)).ok_or_else(|| {
+        PyIndexError::new_err(format!("no {count} bytes at {start}: the memory has {} bytes", data.len()))
+    })
 }
 
 fn duration(seconds: Option<f64>) -> PyResult<Option<Duration>> {
     seconds
-        .map(|seconds| Duration::try_from_secs_f64(seconds).map_err(|_| PyValueError::new_err(format!("timeout must be a number of seconds from 0 on, got {seconds}"))))
+        .map(|seconds| {
+            Duration::try_from_secs_f64(seconds).map_err(|_| {
+                PyValueError::new_err(format!("timeout must be a number of seconds from 0 on, got {seconds}"))
+            })
+        })
         .transpose()
 }
 

@@ -100,7 +100,10 @@ impl Table {
         let value = element(&mut scope.as_context_mut(), table, val)?;
         let size = table.size(&scope);
         if idx >= size {
-            return Err(out_of_bounds(store.py(), &format!("index {idx} is out of bounds: the table has {size} elements")));
+            return Err(out_of_bounds(
+                store.py(),
+                &format!("index {idx} is out of bounds: the table has {size} elements"),
+            ));
         }
         table.set(&mut scope, idx, value).or_raise(store.py())
     }

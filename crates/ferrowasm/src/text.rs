@@ -36,7 +36,8 @@ pub(crate) fn wat2wasm<'py>(wat: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBy
 pub(crate) fn print_wat(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<String> {
     let bytes = bytes_of(data, "a module or component as bytes")?;
     let bytes = bytes.as_bytes();
-    py.detach(|| wasmprinter::print_bytes(bytes).map_err(|error| error.to_string())).map_err(|message| wasmtime_error(py, &message))
+    py.detach(|| wasmprinter::print_bytes(bytes).map_err(|error| error.to_string()))
+        .map_err(|message| wasmtime_error(py, &message))
 }
 
 /// Whether a binary is a component; `False` for a core module.
@@ -50,7 +51,10 @@ pub(crate) fn is_component(data: &Bound<'_, PyAny>) -> PyResult<bool> {
 ///
 /// Raises `WasmtimeError` when the binary is malformed.
 #[pyfunction]
-pub(crate) fn module_sections(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Option<String>, usize, usize)>> {
+pub(crate) fn module_sections(
+    py: Python<'_>,
+    data: &Bound<'_, PyAny>,
+) -> PyResult<Vec<(String, Option<String>, usize, usize)>> {
     let bytes = bytes_of(data, "a module or component as bytes")?;
     sections(bytes.as_bytes()).map_err(|message| wasmtime_error(py, &message))
 }
@@ -73,7 +77,12 @@ fn sections(binary: &[u8]) -> Result<Vec<(String, Option<String>, usize, usize)>
             }
             _ => None,
         };
-        found.push((section_name(id, wasmparser::Parser::is_component(binary)), name, range.start, range.end - range.start));
+        found.push((
+            section_name(id, wasmparser::Parser::is_component(binary)),
+            name,
+            range.start,
+            range.end - range.start,
+        ));
     }
     Ok(found)
 }
@@ -81,11 +90,35 @@ fn sections(binary: &[u8]) -> Result<Vec<(String, Option<String>, usize, usize)>
 /// The names that the specifications give the sections.
 fn section_name(id: u8, component: bool) -> String {
     const CORE: [&str; 14] = [
-        "custom", "type", "import", "function", "table", "memory", "global", "export", "start", "element", "code", "data", "data count", "tag",
+        "custom",
+        "type",
+        "import",
+        "function",
+        "table",
+        "memory",
+        "global",
+        "export",
+        "start",
+        "element",
+        "code",
+        "data",
+        "data count",
+        "tag",
     ];
     const COMPONENT: [&str; 13] = [
-        "custom", "core module", "core instance", "core type", "component", "instance", "alias", "type", "canonical function", "start", "import",
-        "export", "value",
+        "custom",
+        "core module",
+        "core instance",
+        "core type",
+        "component",
+        "instance",
+        "alias",
+        "type",
+        "canonical function",
+        "start",
+        "import",
+        "export",
+        "value",
     ];
     let names: &[&str] = if component { &COMPONENT } else { &CORE };
     names.get(usize::from(id)).map_or_else(|| format!("section {id}"), |name| (*name).to_owned())

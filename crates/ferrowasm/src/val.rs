@@ -38,7 +38,9 @@ impl Val {
     /// The value for a place where `kind` is wanted; `TypeError` if it is another one.
     pub(crate) fn unwrap_for<'py>(&self, py: Python<'py>, kind: &Kind) -> PyResult<Bound<'py, PyAny>> {
         let fits = match (kind, &self.ty) {
-            (Kind::Ref(wanted), EngineType::Ref(have)) => wasmtime::HeapType::eq(&have.heap_type().top(), &wanted.heap_type().top()),
+            (Kind::Ref(wanted), EngineType::Ref(have)) => {
+                wasmtime::HeapType::eq(&have.heap_type().top(), &wanted.heap_type().top())
+            }
             (Kind::Ref(_), _) => false,
             (kind, ty) => matches!(
                 (kind, ty),
@@ -201,7 +203,8 @@ impl Val {
         match other.cast_exact::<Val>() {
             Ok(other) => {
                 let other = other.get();
-                Ok(Kind::of(&self.ty).to_string() == Kind::of(&other.ty).to_string() && self.value.bind(py).eq(&other.value)?)
+                Ok(Kind::of(&self.ty).to_string() == Kind::of(&other.ty).to_string()
+                    && self.value.bind(py).eq(&other.value)?)
             }
             Err(_) => self.value.bind(py).eq(other),
         }

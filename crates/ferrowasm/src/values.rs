@@ -101,7 +101,10 @@ impl std::fmt::Display for Kind {
 
 fn range_error(value: &Bound<'_, PyAny>, ty: &str, bits: u32) -> PyErr {
     let text = value.str().map(|text| text.to_string()).unwrap_or_else(|_| "the value".to_owned());
-    PyOverflowError::new_err(format!("{text} does not fit {ty}: expected an int from -2**{} to 2**{bits} - 1", bits - 1))
+    PyOverflowError::new_err(format!(
+        "{text} does not fit {ty}: expected an int from -2**{} to 2**{bits} - 1",
+        bits - 1
+    ))
 }
 
 fn to_i32(value: &Bound<'_, PyAny>) -> PyResult<i32> {
@@ -159,7 +162,8 @@ pub(crate) fn f32_bits_to_f64(bits: u32) -> f64 {
 }
 
 fn to_v128(value: &Bound<'_, PyAny>) -> PyResult<u128> {
-    let wrong = |what: String| PyTypeError::new_err(format!("expected a bytes-like object of 16 bytes for v128, got {what}"));
+    let wrong =
+        |what: String| PyTypeError::new_err(format!("expected a bytes-like object of 16 bytes for v128, got {what}"));
     let copy;
     let bytes = match value.cast::<PyBytes>() {
         Ok(bytes) => bytes,
@@ -226,7 +230,11 @@ pub(crate) fn to_val(ctx: &mut StoreContextMut<'_, Data>, kind: &Kind, value: &B
 }
 
 /// Converts a value that the engine gave out.
-pub(crate) fn from_val<'py>(py: Python<'py>, ctx: &mut StoreContextMut<'_, Data>, value: &Val) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn from_val<'py>(
+    py: Python<'py>,
+    ctx: &mut StoreContextMut<'_, Data>,
+    value: &Val,
+) -> PyResult<Bound<'py, PyAny>> {
     let (kind, raw) = match value {
         Val::I32(value) => (Kind::I32, ValRaw::i32(*value)),
         Val::I64(value) => (Kind::I64, ValRaw::i64(*value)),
@@ -242,7 +250,10 @@ fn null(ty: &RefType) -> PyResult<Ref> {
     if ty.is_nullable() {
         Ok(Ref::null(ty.heap_type()))
     } else {
-        Err(PyTypeError::new_err(format!("expected a value for {}, which cannot be null, got None", ValueType(ty.clone().into()))))
+        Err(PyTypeError::new_err(format!(
+            "expected a value for {}, which cannot be null, got None",
+            ValueType(ty.clone().into())
+        )))
     }
 }
 
@@ -271,14 +282,19 @@ pub(crate) fn to_ref(ctx: &mut StoreContextMut<'_, Data>, ty: &RefType, value: &
             Ref::Extern(Some(refs::new_externref(py, ctx, object)?))
         }
         HeapType::Func => {
-            let func = value.cast::<Func>().map_err(|_| wrong_reference(ty, "a Func or None", value))?.get().callee()?;
+            let func =
+                value.cast::<Func>().map_err(|_| wrong_reference(ty, "a Func or None", value))?.get().callee()?;
             if func.store_id != ctx.data().shared.id {
                 return Err(Misuse::WrongStore("Func").into());
             }
             Ref::Func(Some(func.func))
         }
-        HeapType::Any => refs::any_to_ref(ctx, value)?.ok_or_else(|| wrong_reference(ty, "an AnyRef or None", value))?,
-        HeapType::Exn => refs::exn_to_ref(ctx, value)?.ok_or_else(|| wrong_reference(ty, "an ExnRef or None", value))?,
+        HeapType::Any => {
+            refs::any_to_ref(ctx, value)?.ok_or_else(|| wrong_reference(ty, "an AnyRef or None", value))?
+        }
+        HeapType::Exn => {
+            refs::exn_to_ref(ctx, value)?.ok_or_else(|| wrong_reference(ty, "an ExnRef or None", value))?
+        }
         _ => return Err(wrong_reference(ty, "None", value)),
     };
     if reference.matches_ty(&*ctx, ty).or_raise(py)? {
@@ -289,7 +305,11 @@ pub(crate) fn to_ref(ctx: &mut StoreContextMut<'_, Data>, ty: &RefType, value: &
     }
 }
 
-pub(crate) fn from_ref<'py>(py: Python<'py>, ctx: &mut StoreContextMut<'_, Data>, reference: &Ref) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn from_ref<'py>(
+    py: Python<'py>,
+    ctx: &mut StoreContextMut<'_, Data>,
+    reference: &Ref,
+) -> PyResult<Bound<'py, PyAny>> {
     match reference {
         Ref::Func(Some(func)) => Ok(Bound::new(py, Func::wrap(ctx, *func))?.into_any()),
         Ref::Extern(Some(externref)) => refs::extern_to_python(py, ctx, externref),

@@ -59,7 +59,10 @@ impl<'py> Args<'py> for Stack<'_, 'py> {
 }
 
 /// Calls any Python callable with positional arguments.
-pub(crate) fn call_python<'py>(callable: &Bound<'py, PyAny>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn call_python<'py>(
+    callable: &Bound<'py, PyAny>,
+    args: &[Bound<'py, PyAny>],
+) -> PyResult<Bound<'py, PyAny>> {
     // SAFETY: a `Bound` is a pointer to an object (PyO3 makes it `repr(transparent)` over a `Py`, and that over a `NonNull`), so the slice is an array of them. It is
     // valid for the call, which returns a new reference or null with an exception set.
     unsafe {
@@ -94,12 +97,17 @@ unsafe extern "C" fn enter<C: Callable>(
     keywords: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     struct Call<C>(PhantomData<C>);
-    impl<C: Callable> pyo3::impl_::trampoline::MethodDef<pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::Func> for Call<C> {
+    impl<C: Callable>
+        pyo3::impl_::trampoline::MethodDef<pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::Func>
+        for Call<C>
+    {
         const METH: pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::Func = call::<C>;
     }
     // SAFETY: the interpreter calls this attached, with the arguments of PEP 590. The trampoline, which PyO3's own methods use, only passes them on, and turns
     // errors and panics into exceptions.
-    unsafe { pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::<Call<C>>(callable, args, count as isize, keywords) }
+    unsafe {
+        pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::<Call<C>>(callable, args, count as isize, keywords)
+    }
 }
 
 /// # Safety

@@ -5,18 +5,23 @@ The names are those of `wasmtime.component`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as _Mapping
 from typing import TypeAlias as _TypeAlias
 
 from .._native.component import (
     Component,
     ComponentInstanceType,
     ComponentType,
+    Err,
     ExportIndex,
     Func,
     Instance,
+    InstanceExports,
+    InstancePre,
     Linker,
     LinkerInstance,
     ModuleType,
+    Ok,
     Record,
     ResourceAny,
     ResourceHost,
@@ -57,6 +62,9 @@ from ._types import (
     VariantType,
 )
 
+# Every abstract base class has `register`; the standard stubs do not say so for this one.
+_Mapping.register(InstanceExports)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+
 #: What a component or instance type imports and exports.
 ComponentItem: _TypeAlias = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
 
@@ -79,6 +87,7 @@ __all__ = [
     "ComponentItem",
     "ComponentType",
     "EnumType",
+    "Err",
     "ErrorContext",
     "ExportIndex",
     "FixedLengthListType",
@@ -87,11 +96,14 @@ __all__ = [
     "FuncType",
     "FutureType",
     "Instance",
+    "InstanceExports",
+    "InstancePre",
     "Linker",
     "LinkerInstance",
     "ListType",
     "MapType",
     "ModuleType",
+    "Ok",
     "OptionType",
     "OwnType",
     "Record",

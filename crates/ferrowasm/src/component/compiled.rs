@@ -36,7 +36,11 @@ impl Component {
     /// The component, if it was compiled by `engine`.
     pub(crate) fn get_for(&self, engine: &wasmtime::Engine) -> Result<&wasmtime::component::Component, Misuse> {
         let component = self.get()?;
-        if wasmtime::Engine::same(component.engine(), engine) { Ok(component) } else { Err(Misuse::WrongEngine("Component")) }
+        if wasmtime::Engine::same(component.engine(), engine) {
+            Ok(component)
+        } else {
+            Err(Misuse::WrongEngine("Component"))
+        }
     }
 
     fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
@@ -86,7 +90,12 @@ impl Component {
     /// processes. Damage to the file, then or later, is undefined behaviour.
     #[staticmethod]
     #[pyo3(signature = (engine, path, *, trusted=false))]
-    fn deserialize_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: PathBuf, trusted: bool) -> PyResult<Component> {
+    fn deserialize_file(
+        py: Python<'_>,
+        engine: &Bound<'_, Engine>,
+        path: PathBuf,
+        trusted: bool,
+    ) -> PyResult<Component> {
         artifact::load_file(py, engine.get().get()?, Path::new(&path), trusted).map(Component::wrap)
     }
 
@@ -108,7 +117,12 @@ impl Component {
     ///
     /// With `instance`, the index of an exported instance, `name` is looked up in that. Raises `WasmtimeError` for an index of another component.
     #[pyo3(signature = (name, instance=None))]
-    fn get_export_index(&self, py: Python<'_>, name: &str, instance: Option<&Bound<'_, ExportIndex>>) -> PyResult<Option<ExportIndex>> {
+    fn get_export_index(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        instance: Option<&Bound<'_, ExportIndex>>,
+    ) -> PyResult<Option<ExportIndex>> {
         let component = self.get()?;
         let instance = instance.map(|index| index.get().get_for(py, component)).transpose()?;
         let index = component.get_export_index(instance.as_ref(), name);
@@ -135,13 +149,20 @@ impl ExportIndex {
     }
 
     /// The index, if it is one of `component`.
-    pub(crate) fn get_for(&self, py: Python<'_>, component: &wasmtime::component::Component) -> PyResult<ComponentExportIndex> {
+    pub(crate) fn get_for(
+        &self,
+        py: Python<'_>,
+        component: &wasmtime::component::Component,
+    ) -> PyResult<ComponentExportIndex> {
         let index = *self.index.get()?;
         // The range of the compiled code tells components apart.
         if self.component.image_range() == component.image_range() {
             Ok(index)
         } else {
-            Err(wasmtime_error(py, "this ExportIndex belongs to another component; look it up in the component that was instantiated"))
+            Err(wasmtime_error(
+                py,
+                "this ExportIndex belongs to another component; look it up in the component that was instantiated",
+            ))
         }
     }
 
@@ -167,7 +188,10 @@ pub(crate) enum ExportName<'a> {
 }
 
 impl<'a> ExportName<'a> {
-    pub(crate) fn of(value: &'a Bound<'_, PyAny>, component: &wasmtime::component::Component) -> PyResult<ExportName<'a>> {
+    pub(crate) fn of(
+        value: &'a Bound<'_, PyAny>,
+        component: &wasmtime::component::Component,
+    ) -> PyResult<ExportName<'a>> {
         if let Ok(index) = value.cast::<ExportIndex>() {
             return Ok(ExportName::Index(index.get().get_for(value.py(), component)?));
         }

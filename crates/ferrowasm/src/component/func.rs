@@ -6,11 +6,13 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::abi::{self, Lowering, Probed, Returned};
+use super::abi::{self, Form, Lowering, Probed, Returned};
 use super::types;
+use crate::errors::OrRaise;
 use crate::gil;
 use crate::store::StoreArg;
 use crate::store::cell::Entry;
+use crate::vectorcall::{self, Args, Callable, Stack};
 
 /// A function of a component's instance. Call it with the store followed by its arguments: `f(store, 1, "two")`. A function without result gives
 /// `None`.
@@ -19,9 +21,11 @@ use crate::store::cell::Entry;
 /// fit, naming the parameter and the place in it, `Trap` when the component traps, and whatever a host function raised.
 #[pyclass(frozen, weakref, module = "ferrowasm.component")]
 pub(crate) struct Func {
+    vectorcall: vectorcall::Pointer,
     store_id: u64,
     func: wasmtime::component::Func,
     plan: Arc<Plan>,
+    form: Form,
 }
 
 /// What is worked out once for a function.
@@ -33,10 +37,49 @@ struct Plan {
 impl Func {
     /// A function of the store of `entry`.
     pub(crate) fn new(py: Python<'_>, entry: &mut Entry<'_>, func: wasmtime::component::Func) -> PyResult<Func> {
-        use crate::errors::OrRaise;
         let probed = abi::probe(entry.ctx(), func).or_raise(py)?;
         let names = func.ty(entry.ctx()).params().map(|(name, _)| name.to_owned()).collect();
-        Ok(Func { store_id: entry.shared.id, func, plan: Arc::new(Plan { probed, names }) })
+        Ok(Func::with_plan(entry.shared.id, func, Arc::new(Plan { probed, names }), Form::default()))
+    }
+
+    fn with_plan(store_id: u64, func: wasmtime::component::Func, plan: Arc<Plan>, form: Form) -> Func {
+        Func { vectorcall: vectorcall::Pointer::of::<Func>(), store_id, func, plan, form }
+    }
+
+    fn call<'py>(&self, store: &Bound<'py, PyAny>, args: &impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let py = store.py();
+        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
+        let Plan { probed, names } = &*self.plan;
+        if args.count() != names.len() {
+            let (given, expected) = (args.count(), names.len());
+            return Err(PyTypeError::new_err(format!(
+                "wrong number of parameters provided: given {given}, expected {expected}"
+            )));
+        }
+        let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
+        let image = Lowering::new(py, self.store_id, &resource_type).params(&probed.params, names, args)?;
+        let value = match gil::run(py, &mut entry, |ctx| probed.call(ctx, &image, self.form))? {
+            Returned::Nothing => py.None(),
+            Returned::Number(number) => number.to_python(py),
+            Returned::Object { value, resources } => {
+                resources.iter().for_each(|resource| resource.get().set_store(self.store_id));
+                value
+            }
+        };
+        Ok(value.into_bound(py))
+    }
+}
+
+impl Callable for Func {
+    const OFFSET: usize = std::mem::offset_of!(Func, vectorcall);
+
+    fn call<'py>(slf: &Bound<'py, Self>, args: Stack<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        match args.split_first() {
+            Some((store, params)) => slf.get().call(&store, &params),
+            None => Err(PyTypeError::new_err(
+                "a component function is called with the store and its arguments, got nothing",
+            )),
+        }
     }
 }
 
@@ -54,26 +97,25 @@ impl Func {
         StoreArg::new(store)?.enter_own(self.store_id, "Func").map(drop)
     }
 
+    /// The same function with results in another form.
+    ///
+    /// With `tagged`, values of type `result` are always `Ok` or `Err`. With `buffers`, lists of numbers other than `u8` are read-only memoryviews of
+    /// the item type, which NumPy and `array.array` take without a Python object for each item.
+    #[pyo3(signature = (*, tagged=false, buffers=false))]
+    fn with_results(&self, tagged: bool, buffers: bool) -> Func {
+        Func::with_plan(self.store_id, self.func, self.plan.clone(), Form { tagged, buffers })
+    }
+
     /// Call the function in its store. See the class for arguments, results and errors.
     #[pyo3(signature = (store, *params))]
-    fn __call__(&self, store: &Bound<'_, PyAny>, params: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
-        let py = store.py();
-        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        let Plan { probed, names } = &*self.plan;
-        if params.len() != names.len() {
-            let (given, expected) = (params.len(), names.len());
-            return Err(PyTypeError::new_err(format!("wrong number of parameters provided: given {given}, expected {expected}")));
-        }
-        let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
-        let image = Lowering::new(py, self.store_id, &resource_type).params(&probed.params, names, params)?;
-        match gil::run(py, &mut entry, |ctx| probed.call(ctx, &image))? {
-            Returned::Nothing => Ok(py.None()),
-            Returned::Number(number) => Ok(number.to_python(py)),
-            Returned::Object { value, resources } => {
-                resources.iter().for_each(|resource| resource.get().set_store(self.store_id));
-                Ok(value)
-            }
-        }
+    fn __call__<'py>(
+        slf: &Bound<'py, Self>,
+        store: &Bound<'py, PyAny>,
+        params: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        // The first call tells the interpreter of the quicker way.
+        vectorcall::announce(slf);
+        slf.get().call(store, params)
     }
 
     fn __repr__(&self) -> String {

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyTuple};
+use pyo3::types::PyInt;
+use smallvec::SmallVec;
 use wasmtime::StoreContextMut;
 
 use super::abi::{HostParams, HostResult};
@@ -14,6 +15,7 @@ use crate::host::slot::Slot;
 use crate::store::Data;
 use crate::store::cell::Shared;
 use crate::store::context::StoreContext;
+use crate::vectorcall;
 
 /// The owner of a callable. The linker or the store in which it is defined keeps it alive, visibly to Python's collector.
 #[pyclass(frozen, module = "ferrowasm._native")]
@@ -75,7 +77,7 @@ impl Callback {
             for resource in &params.resources {
                 resource.get().set_store(shared.id);
             }
-            let args = params.values.into_iter().map(|value| value.into_bound(py)).collect();
+            let args = params.values.into_iter().map(|value| value.into_bound(py));
             let result = {
                 let _parking = shared.park_context(&mut ctx);
                 self.invoke(py, &shared, args)
@@ -95,15 +97,22 @@ impl Callback {
         let shared = ctx.data().shared.clone();
         gil::attached(|py| {
             let _parking = shared.park_context(&mut ctx);
-            self.invoke(py, &shared, vec![PyInt::new(py, rep).into_any()]).map(drop)
+            self.invoke(py, &shared, [PyInt::new(py, rep).into_any()]).map(drop)
         })
     }
 
-    fn invoke<'py>(&self, py: Python<'py>, shared: &Arc<Shared>, args: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
-        let callable = self.callable.get(py).ok_or_else(|| errors::wasmtime_error(py, "this host function's callable has been garbage collected"))?;
+    fn invoke<'py>(
+        &self,
+        py: Python<'py>,
+        shared: &Arc<Shared>,
+        args: impl IntoIterator<Item = Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let callable = self.callable.get(py);
+        let callable = callable
+            .ok_or_else(|| errors::wasmtime_error(py, "this host function's callable has been garbage collected"))?;
         let context = Bound::new(py, StoreContext::new(shared.clone()))?;
-        let all = std::iter::once(context.clone().into_any()).chain(args).collect::<Vec<_>>();
-        let result = callable.call1(PyTuple::new(py, all)?);
+        let args: SmallVec<[_; 8]> = std::iter::once(context.clone().into_any()).chain(args).collect();
+        let result = vectorcall::call_python(&callable, &args);
         context.get().frame().expire();
         result
     }

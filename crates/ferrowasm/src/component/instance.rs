@@ -1,8 +1,11 @@
 //! `Instance`: an instantiated component.
 
+use std::sync::OnceLock;
+
 use pyo3::prelude::*;
 
 use super::compiled::{ExportIndex, ExportName};
+use super::exports::InstanceExports;
 use super::func::Func;
 use crate::store::StoreArg;
 
@@ -12,11 +15,17 @@ pub(crate) struct Instance {
     store_id: u64,
     instance: wasmtime::component::Instance,
     component: wasmtime::component::Component,
+    /// Made when they are first asked for. They refer to nothing that could lead back here.
+    exports: OnceLock<Py<InstanceExports>>,
 }
 
 impl Instance {
-    pub(crate) fn new(store_id: u64, instance: wasmtime::component::Instance, component: &wasmtime::component::Component) -> Instance {
-        Instance { store_id, instance, component: component.clone() }
+    pub(crate) fn new(
+        store_id: u64,
+        instance: wasmtime::component::Instance,
+        component: &wasmtime::component::Component,
+    ) -> Instance {
+        Instance { store_id, instance, component: component.clone(), exports: OnceLock::new() }
     }
 }
 
@@ -44,6 +53,17 @@ impl Instance {
         let Some(index) = ExportName::of(index, &self.component)?.index(&self.component) else { return Ok(None) };
         let func = self.instance.get_func(entry.ctx(), index);
         func.map(|func| Func::new(store.py(), &mut entry, func)).transpose()
+    }
+
+    /// What the instance exports: functions, nested instances, modules and resource types by name, as items and as attributes.
+    fn exports<'py>(&self, store: &Bound<'py, PyAny>) -> PyResult<Bound<'py, InstanceExports>> {
+        let py = store.py();
+        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Instance")?;
+        if let Some(exports) = self.exports.get() {
+            return Ok(exports.bind(py).clone());
+        }
+        let exports = InstanceExports::new(py, &mut entry, self.instance, &self.component)?;
+        Ok(self.exports.get_or_init(|| exports.unbind()).bind(py).clone())
     }
 
     fn __repr__(&self) -> &'static str {

@@ -11,11 +11,11 @@ use wasmtime::component::LinkerInstance as EngineInstance;
 use super::compiled::Component;
 use super::host::CallbackOwner;
 use super::instance::Instance;
+use super::instance_pre::InstancePre;
 use super::linker_instance::LinkerInstance;
 use super::wasi;
 use crate::engine::Engine;
-use crate::errors::{Misuse, OrRaise, wasmtime_error};
-use crate::gil;
+use crate::errors::{Misuse, OrRaise};
 use crate::managed::{Managed, managed};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
@@ -166,22 +166,19 @@ impl Linker {
     /// Raises `WasmtimeError` for an import that is not defined or has another type, or for WASI imports in a store without WASI configuration, and `Trap`
     /// if code that runs meanwhile traps.
     fn instantiate(&self, store: &Bound<'_, PyAny>, component: &Bound<'_, Component>) -> PyResult<Instance> {
-        let py = store.py();
-        let component = self.component(component)?;
-        let mut entry = self.enter(store)?;
-        let (pre, hosts, wasi) = self.with(|state| {
-            let pre = state.linker.instantiate_pre(component).or_raise(py)?;
-            Ok((pre, state.hosts(py)?, state.wasi))
-        })?;
-        if wasi && entry.ctx().data().wasi.is_none() && wasi::is_imported_by(component) {
-            return Err(wasmtime_error(
-                py,
-                "the component imports WASI, and the store has no WASI configuration: call store.set_wasi(WasiConfig()) first",
-            ));
-        }
-        entry.shared.objects.keep(&hosts);
-        let instance = gil::run(py, &mut entry, |ctx| pre.instantiate(ctx))?;
-        Ok(Instance::new(entry.shared.id, instance, component))
+        self.component(component)?;
+        self.enter(store)?;
+        self.instantiate_pre(store.py(), component)?.instantiate(store)
+    }
+
+    /// Resolve the imports of a component once, for many instances. Raises `WasmtimeError` for an import that is not defined or has another type.
+    fn instantiate_pre(&self, py: Python<'_>, component: &Bound<'_, Component>) -> PyResult<InstancePre> {
+        let engine = self.component(component)?;
+        self.with(|state| {
+            let pre = state.linker.instantiate_pre(engine).or_raise(py)?;
+            let needs_wasi = state.wasi && wasi::is_imported_by(engine);
+            Ok(InstancePre::new(pre, component.clone().unbind(), needs_wasi, state.hosts(py)?.unbind()))
+        })
     }
 
     fn __repr__(&self) -> &'static str {

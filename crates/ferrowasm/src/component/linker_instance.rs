@@ -46,7 +46,13 @@ impl LinkerInstance {
     }
 
     /// Define a resource type. `dtor(store, rep)` is called when a guest drops an owned resource of it.
-    fn add_resource(&self, py: Python<'_>, name: &str, ty: &Bound<'_, ResourceType>, dtor: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn add_resource(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        ty: &Bound<'_, ResourceType>,
+        dtor: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let ty = ty.get().get()?;
         let owner = Bound::new(py, CallbackOwner::new(dtor)?)?;
         let callback = owner.get().callback();

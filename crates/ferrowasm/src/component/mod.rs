@@ -2,9 +2,11 @@
 
 mod abi;
 pub(crate) mod compiled;
+mod exports;
 pub(crate) mod func;
 mod host;
 pub(crate) mod instance;
+pub(crate) mod instance_pre;
 pub(crate) mod linker;
 pub(crate) mod linker_instance;
 pub(crate) mod record;
@@ -14,7 +16,7 @@ mod wasi;
 
 use pyo3::prelude::*;
 
-pub(crate) use wasi::Http;
+pub(crate) use wasi::Preview2;
 
 /// `ferrowasm._native.component`.
 #[pymodule(submodule)]
@@ -26,13 +28,21 @@ pub(crate) mod component {
     #[pymodule_export]
     use super::compiled::ExportIndex;
     #[pymodule_export]
+    use super::exports::InstanceExports;
+    #[pymodule_export]
     use super::func::Func;
     #[pymodule_export]
     use super::instance::Instance;
     #[pymodule_export]
+    use super::instance_pre::InstancePre;
+    #[pymodule_export]
     use super::linker::Linker;
     #[pymodule_export]
     use super::linker_instance::LinkerInstance;
+    #[pymodule_export]
+    use super::record::BadResult;
+    #[pymodule_export]
+    use super::record::GoodResult;
     #[pymodule_export]
     use super::record::Record;
     #[pymodule_export]

@@ -40,7 +40,9 @@ impl Record {
     /// Finds a field by the Python form of its name; called for attributes that do not exist.
     fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
         let kebab = name.to_str()?.replace('_', "-");
-        fields(slf)?.get_item(&kebab)?.ok_or_else(|| pyo3::exceptions::PyAttributeError::new_err(format!("the record has no field '{name}'")))
+        fields(slf)?
+            .get_item(&kebab)?
+            .ok_or_else(|| pyo3::exceptions::PyAttributeError::new_err(format!("the record has no field '{name}'")))
     }
 
     fn __getitem__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
@@ -62,7 +64,8 @@ impl Record {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let fields = fields(slf)?;
-        let fields = fields.iter().map(|(name, value)| Ok(format!("{name}={}", value.repr()?))).collect::<PyResult<Vec<_>>>()?;
+        let fields =
+            fields.iter().map(|(name, value)| Ok(format!("{name}={}", value.repr()?))).collect::<PyResult<Vec<_>>>()?;
         Ok(format!("Record({})", fields.join(", ")))
     }
 }
@@ -119,8 +122,10 @@ impl Variant {
         Ok(format!("{name}(tag={}, payload={})", tag.repr()?, payload.repr()?))
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>, Bound<'py, PyAny>))> {
-        Ok((slf.py().get_type::<Variant>().into_any(), slf.borrow().parts(slf.py())))
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>, Bound<'py, PyAny>))> {
+        Ok((slf.get_type().into_any(), slf.borrow().parts(slf.py())))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -130,5 +135,73 @@ impl Variant {
 
     fn __clear__(&mut self) {
         self.payload = None;
+    }
+}
+
+/// A good result of a `result`, with its payload (`None` without one): the same as `Variant("ok", payload)`.
+#[pyclass(extends = Variant, subclass, name = "Ok", module = "ferrowasm.component")]
+pub(crate) struct GoodResult {}
+
+impl GoodResult {
+    pub(crate) fn of(py: Python<'_>, payload: Option<Py<PyAny>>) -> PyClassInitializer<GoodResult> {
+        PyClassInitializer::from(Variant::new(PyString::intern(py, "ok").unbind(), payload)).add_subclass(GoodResult {})
+    }
+}
+
+#[pymethods]
+impl GoodResult {
+    #[new]
+    #[pyo3(signature = (payload=None))]
+    fn py_new(py: Python<'_>, payload: Option<Py<PyAny>>) -> PyClassInitializer<GoodResult> {
+        GoodResult::of(py, payload)
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str,) {
+        ("payload",)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (_, payload) = slf.as_super().borrow().parts(slf.py());
+        Ok(format!("{}({})", slf.get_type().name()?, payload.repr()?))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+        let (_, payload) = slf.as_super().borrow().parts(slf.py());
+        Ok((slf.get_type().into_any(), (payload,)))
+    }
+}
+
+/// An error of a `result`, with its payload (`None` without one): the same as `Variant("err", payload)`.
+#[pyclass(extends = Variant, subclass, name = "Err", module = "ferrowasm.component")]
+pub(crate) struct BadResult {}
+
+impl BadResult {
+    pub(crate) fn of(py: Python<'_>, payload: Option<Py<PyAny>>) -> PyClassInitializer<BadResult> {
+        PyClassInitializer::from(Variant::new(PyString::intern(py, "err").unbind(), payload)).add_subclass(BadResult {})
+    }
+}
+
+#[pymethods]
+impl BadResult {
+    #[new]
+    #[pyo3(signature = (payload=None))]
+    fn py_new(py: Python<'_>, payload: Option<Py<PyAny>>) -> PyClassInitializer<BadResult> {
+        BadResult::of(py, payload)
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str,) {
+        ("payload",)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (_, payload) = slf.as_super().borrow().parts(slf.py());
+        Ok(format!("{}({})", slf.get_type().name()?, payload.repr()?))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+        let (_, payload) = slf.as_super().borrow().parts(slf.py());
+        Ok((slf.get_type().into_any(), (payload,)))
     }
 }

@@ -264,7 +264,11 @@ impl ResourceHost {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
         self.life.check(py)?;
-        let resource = if self.owned { ResourceDynamic::new_own(self.rep, self.ty) } else { ResourceDynamic::new_borrow(self.rep, self.ty) };
+        let resource = if self.owned {
+            ResourceDynamic::new_own(self.rep, self.ty)
+        } else {
+            ResourceDynamic::new_borrow(self.rep, self.ty)
+        };
         let resource = resource.try_into_resource_any(entry.ctx()).or_raise(py)?;
         if self.owned {
             self.life.end(py, State::Moved)?;

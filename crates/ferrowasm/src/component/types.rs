@@ -100,7 +100,11 @@ struct Owned<T> {
 impl<T> Owned<T> {
     /// The type, if `engine` is the one it belongs to.
     fn get_for(&self, engine: &Bound<'_, Engine>, kind: &'static str) -> PyResult<&T> {
-        if wasmtime::Engine::same(engine.get().get()?, &self.engine) { Ok(&self.ty) } else { Err(Misuse::WrongEngine(kind).into()) }
+        if wasmtime::Engine::same(engine.get().get()?, &self.engine) {
+            Ok(&self.ty)
+        } else {
+            Err(Misuse::WrongEngine(kind).into())
+        }
     }
 }
 

@@ -8,34 +8,37 @@ use wasmtime_wasi::{WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use crate::store::Data;
-use crate::wasi::Wasi;
+
+/// What a store knows about WASI 0.2 beside its configuration.
+#[derive(Default)]
+pub(crate) struct Preview2 {
+    /// Stands in for a configuration. Instantiation asks for one, so that guests do not see this one.
+    unconfigured: Option<WasiP1Ctx>,
+    http: WasiHttpCtx,
+    hooks: Refusal,
+}
+
+impl Data {
+    fn wasi_and_http(&mut self) -> (&mut WasiP1Ctx, &mut WasiHttpCtx, &mut Refusal) {
+        let Preview2 { unconfigured, http, hooks } = &mut self.preview2;
+        let wasi = match &mut self.wasi {
+            Some(wasi) => wasi.for_components(),
+            None => unconfigured.get_or_insert_with(|| WasiCtxBuilder::new().build_p1()),
+        };
+        (wasi, http, hooks)
+    }
+}
 
 impl WasiView for Data {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        wasi(&mut self.wasi, &mut self.http.unconfigured)
+        self.wasi_and_http().0.ctx()
     }
-}
-
-/// The WASI state of a store. Instantiation asks for a configuration, so guests do not see the empty one that stands in for a missing one.
-fn wasi<'a>(configured: &'a mut Option<Box<Wasi>>, empty: &'a mut Option<WasiP1Ctx>) -> WasiCtxView<'a> {
-    match configured {
-        Some(wasi) => wasi.context.ctx(),
-        None => empty.get_or_insert_with(|| WasiCtxBuilder::new().build_p1()).ctx(),
-    }
-}
-
-/// What a store knows about wasi:http.
-#[derive(Default)]
-pub(crate) struct Http {
-    ctx: WasiHttpCtx,
-    hooks: Refusal,
-    unconfigured: Option<WasiP1Ctx>,
 }
 
 impl WasiHttpView for Data {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let table = wasi(&mut self.wasi, &mut self.http.unconfigured).table;
-        WasiHttpCtxView { hooks: &mut self.http.hooks, table, ctx: &mut self.http.ctx }
+        let (wasi, ctx, hooks) = self.wasi_and_http();
+        WasiHttpCtxView { hooks, table: wasi.ctx().table, ctx }
     }
 }
 

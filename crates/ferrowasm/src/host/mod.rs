@@ -39,7 +39,11 @@ pub(crate) struct HostOwner {
 }
 
 impl HostOwner {
-    pub(crate) fn new(callable: &Bound<'_, PyAny>, ty: &wasmtime::FuncType, access_caller: bool) -> PyResult<HostOwner> {
+    pub(crate) fn new(
+        callable: &Bound<'_, PyAny>,
+        ty: &wasmtime::FuncType,
+        access_caller: bool,
+    ) -> PyResult<HostOwner> {
         if !callable.is_callable() {
             return Err(errors::expected("a callable", callable));
         }
@@ -84,7 +88,11 @@ impl HostFunc {
     }
 
     /// Calls the Python callable for values that are no references. `space` holds the arguments and takes the results.
-    pub(crate) fn call_plain(&self, mut caller: Caller<'_, Data>, space: &mut [MaybeUninit<ValRaw>]) -> wasmtime::Result<()> {
+    pub(crate) fn call_plain(
+        &self,
+        mut caller: Caller<'_, Data>,
+        space: &mut [MaybeUninit<ValRaw>],
+    ) -> wasmtime::Result<()> {
         let shared = caller.data().shared.clone();
         gil::attached(|py| {
             let parking = shared.park(&mut caller);
@@ -99,7 +107,12 @@ impl HostFunc {
     }
 
     /// Calls the Python callable for values of any kind.
-    pub(crate) fn call_any(&self, mut caller: Caller<'_, Data>, params: &[Val], results: &mut [Val]) -> wasmtime::Result<()> {
+    pub(crate) fn call_any(
+        &self,
+        mut caller: Caller<'_, Data>,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
         let shared = caller.data().shared.clone();
         gil::attached(|py| {
             let parking = shared.park(&mut caller);
@@ -156,10 +169,12 @@ impl HostFunc {
                     Ok(list)
                 } else {
                     let got = list.len();
-                    Err(signature_error(py, &format!("the callback returned {got} values, but its type has {expected} results")))
+                    Err(signature_error(
+                        py,
+                        &format!("the callback returned {got} values, but its type has {expected} results"),
+                    ))
                 }
             }
         }
     }
 }
-

@@ -6,7 +6,7 @@ use wasmtime::{Error, ResourceLimiter, Result};
 
 use super::cell::Shared;
 use super::limits::StoreLimits;
-use crate::component::Http;
+use crate::component::Preview2;
 use crate::engine::EngineState;
 use crate::wasi::Wasi;
 
@@ -15,7 +15,7 @@ pub(crate) struct Data {
     pub(crate) limits: StoreLimits,
     /// WASI; `None` until `Store.set_wasi`.
     pub(crate) wasi: Option<Box<Wasi>>,
-    pub(crate) http: Http,
+    pub(crate) preview2: Preview2,
     /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None` without a deadline.
     pub(crate) epoch_deadline: Option<u64>,
     /// `Config.max_wasm_stack` of the engine, in bytes.
@@ -30,7 +30,7 @@ impl Data {
             shared,
             limits: StoreLimits::default(),
             wasi: None,
-            http: Http::default(),
+            preview2: Preview2::default(),
             epoch_deadline: None,
             max_wasm_stack: engine.max_wasm_stack,
             fixed_memory_size: engine.fixed_memory_size,

@@ -137,7 +137,8 @@ impl Store {
     fn set_epoch_deadline(&self, ticks_after_current: &Bound<'_, PyAny>) -> PyResult<()> {
         let ticks = numbers::unsigned(ticks_after_current, "ticks_after_current", u64::MAX)?;
         let epoch = self.links()?.state.epoch();
-        let deadline = epoch.checked_add(ticks).ok_or_else(|| numbers::too_large("ticks_after_current", u64::MAX - epoch))?;
+        let deadline =
+            epoch.checked_add(ticks).ok_or_else(|| numbers::too_large("ticks_after_current", u64::MAX - epoch))?;
         let mut entry = self.enter()?;
         let mut ctx = entry.ctx();
         ctx.set_epoch_deadline(ticks);

@@ -4,18 +4,20 @@
 //! (`Tuple`), so type checks always succeed. The engine is pinned exactly, because this is outside its promise of compatibility.
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use wasmtime::component::__internal::wasmtime_environ::component::{TypeResourceTableIndex, TypeTupleIndex};
-use wasmtime::component::__internal::{CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext, bad_type_info};
+use wasmtime::component::__internal::{
+    CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext, bad_type_info,
+};
 use wasmtime::component::{ComponentNamedList, ComponentType, Func, Lift, Lower, ResourceType, TypedFunc};
 use wasmtime::{AsContext, AsContextMut, Result, ValRaw};
 
 use super::image::Image;
-use super::lift::{Lifting, Number, Origin};
+use super::lift::{Form, Lifting, Number, Origin};
 use super::lower::Lowering;
 use super::shape::Tuple;
 use crate::component::resource::ResourceAny as PyResourceAny;
@@ -59,16 +61,24 @@ unsafe impl ComponentType for Arguments<'_> {
 
 // SAFETY: all of `dst` is initialised, with the values that the canonical ABI wants first.
 unsafe impl Lower for Arguments<'_> {
-    fn linear_lower_to_flat<T>(&self, cx: &mut LowerContext<'_, T>, _ty: InterfaceType, dst: &mut MaybeUninit<Self::Lower>) -> Result<()> {
-        let mut registers = [ValRaw::u64(0); MAX_FLAT_PARAMS];
-        for (register, bits) in registers.iter_mut().zip(self.0.write(cx, None)?) {
-            *register = ValRaw::u64(bits);
-        }
-        dst.write(registers);
+    fn linear_lower_to_flat<T>(
+        &self,
+        cx: &mut LowerContext<'_, T>,
+        _ty: InterfaceType,
+        dst: &mut MaybeUninit<Self::Lower>,
+    ) -> Result<()> {
+        let mut registers = [0; MAX_FLAT_PARAMS];
+        self.0.write(cx, None, &mut registers)?;
+        dst.write(registers.map(ValRaw::u64));
         Ok(())
     }
 
-    fn linear_lower_to_memory<T>(&self, _cx: &mut LowerContext<'_, T>, _ty: InterfaceType, _offset: usize) -> Result<()> {
+    fn linear_lower_to_memory<T>(
+        &self,
+        _cx: &mut LowerContext<'_, T>,
+        _ty: InterfaceType,
+        _offset: usize,
+    ) -> Result<()> {
         bad_type_info()
     }
 }
@@ -102,8 +112,9 @@ unsafe impl Lift for Returned {
         if member.shape.is_number() {
             return Ok(Returned::Number(Number::lift(&member.shape, Origin::Flat(&mut [*src].iter()))?));
         }
+        let form = FORM.get();
         gil::attached(|py| {
-            let mut lifting = Lifting::new(py, cx);
+            let mut lifting = Lifting::new(py, cx, form);
             let object = if results.fits(MAX_FLAT_RESULTS) {
                 lifting.value(&member.shape, Origin::Flat(&mut [*src].iter()))?
             } else {
@@ -132,7 +143,24 @@ pub(crate) struct Probed {
 
 type Probe = (Arc<Tuple>, Vec<(TypeResourceTableIndex, ResourceType)>);
 
+/// Sets the form of the result of the call that ends next on this thread: `Lift` has no other way to learn it.
+struct Wanted(Form);
+
+impl Wanted {
+    fn new(form: Form) -> Wanted {
+        Wanted(FORM.replace(form))
+    }
+}
+
+impl Drop for Wanted {
+    /// Calls nest, so the one before is the next to end.
+    fn drop(&mut self) {
+        FORM.set(self.0);
+    }
+}
+
 thread_local! {
+    static FORM: Cell<Form> = const { Cell::new(Form { tagged: false, buffers: false }) };
     /// What `typecheck` finds out for `probe`; `None` while nobody asks.
     static PROBE: RefCell<Option<Vec<Probe>>> = const { RefCell::new(None) };
 }
@@ -153,14 +181,15 @@ pub(crate) fn probe(ctx: impl AsContext, func: Func) -> Result<Probed> {
     let checked = func.typed::<Arguments<'_>, Returned>(ctx);
     let found = PROBE.with_borrow_mut(Option::take).unwrap_or_default();
     checked?;
-    let [(params, resources), _results] =
-        <[Probe; 2]>::try_from(found).map_err(|_| wasmtime::Error::msg("the engine checked a function type in an unknown way"))?;
+    let [(params, resources), _results] = <[Probe; 2]>::try_from(found)
+        .map_err(|_| wasmtime::Error::msg("the engine checked a function type in an unknown way"))?;
     Ok(Probed { func, params, resources })
 }
 
 impl Probed {
-    /// Calls the function, in its own store, with parameters that were lowered for it.
-    pub(crate) fn call(&self, ctx: impl AsContextMut, image: &Image) -> Result<Returned> {
+    /// Calls the function, in its own store, with parameters that were lowered for it. The result is to have this form.
+    pub(crate) fn call(&self, ctx: impl AsContextMut, image: &Image, form: Form) -> Result<Returned> {
+        let _wanted = Wanted::new(form);
         // SAFETY: `new_unchecked` wants the types to match the function's: `image` was made from `self.params` by the callers, and `Returned` goes by the type that
         // the engine hands to it.
         let func = unsafe { TypedFunc::<Arguments<'_>, Returned>::new_unchecked(self.func) };
@@ -190,15 +219,20 @@ unsafe impl ComponentType for HostParams {
 impl HostParams {
     fn lift(cx: &mut LiftContext<'_>, params: &Tuple, origin: Passed<'_>) -> Result<HostParams> {
         gil::attached(|py| {
-            let mut lifting = Lifting::new(py, cx);
+            let mut lifting = Lifting::new(py, cx, Form::default());
             let values = match origin {
-                Passed::Registers(registers) => lifting.members(&params.members, Origin::Flat(&mut registers.iter()))?,
+                Passed::Registers(registers) => {
+                    lifting.members(&params.members, Origin::Flat(&mut registers.iter()))?
+                }
                 Passed::Memory(address) => {
                     let bytes = lifting.memory(address, params.size, params.align)?;
                     lifting.members(&params.members, Origin::Memory(bytes))?
                 }
             };
-            Ok(HostParams { values: values.into_iter().map(Bound::unbind).collect(), resources: lifting.into_resources() })
+            Ok(HostParams {
+                values: values.into_iter().map(Bound::unbind).collect(),
+                resources: lifting.into_resources(),
+            })
         })
     }
 }
@@ -267,18 +301,25 @@ unsafe impl ComponentType for HostResult {
 
 // SAFETY: the register is written as described below, memory through bounds checks.
 unsafe impl Lower for HostResult {
-    fn linear_lower_to_flat<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, dst: &mut MaybeUninit<[ValRaw; 0]>) -> Result<()> {
+    fn linear_lower_to_flat<T>(
+        &self,
+        cx: &mut LowerContext<'_, T>,
+        ty: InterfaceType,
+        dst: &mut MaybeUninit<[ValRaw; 0]>,
+    ) -> Result<()> {
         let (results, image) = self.lower(cx, ty)?;
-        if let ([bits], Some(1)) = (&image.write(cx, None)?[..], results.flat) {
+        let mut registers = [0; MAX_FLAT_RESULTS];
+        image.write(cx, None, &mut registers)?;
+        if results.flat == Some(1) {
             // SAFETY: the engine's `StaticHostFn::lower_result` makes `dst` from a slice of as many registers as the flat count of the results, here one.
-            unsafe { dst.as_mut_ptr().cast::<ValRaw>().write(ValRaw::u64(*bits)) };
+            unsafe { dst.as_mut_ptr().cast::<ValRaw>().write(ValRaw::u64(registers[0])) };
         }
         Ok(())
     }
 
     fn linear_lower_to_memory<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, offset: usize) -> Result<()> {
         let (_, image) = self.lower(cx, ty)?;
-        image.write(cx, Some(offset)).map(drop)
+        image.write(cx, Some(offset), &mut [])
     }
 }
 

@@ -14,13 +14,13 @@ use super::kept::{Exported, Immutable};
 #[derive(Default)]
 pub(crate) struct Image {
     /// Core values, as their bits.
-    flat: SmallVec<[u64; 16]>,
+    flat: SmallVec<[u64; 8]>,
     /// The contents of all blocks that are put together here.
     arena: Vec<u8>,
     /// In the order in which the canonical ABI allocates them.
-    blocks: SmallVec<[Block; 4]>,
-    links: SmallVec<[Link; 4]>,
-    handles: SmallVec<[Handle; 1]>,
+    blocks: SmallVec<[Block; 1]>,
+    links: SmallVec<[Link; 1]>,
+    handles: Vec<Handle>,
     /// The first block is the values themselves: they do not fit into registers.
     in_memory: bool,
 }
@@ -184,11 +184,18 @@ impl Image {
         self.handles.push(Handle { spot, ty, resource });
     }
 
-    /// Copies the image into a guest. Values that are in memory go to `root`, or where the guest allocates room for them.
-    ///
-    /// Returns the core values.
-    pub(super) fn write<T>(&self, cx: &mut LowerContext<'_, T>, root: Option<usize>) -> Result<SmallVec<[u64; 16]>> {
-        let mut writer = Writer { flat: self.flat.clone(), placed: SmallVec::new() };
+    /// Copies the image into a guest. Values that are in memory go to `root`, or where the guest allocates room for them; the others go to `registers`.
+    pub(super) fn write<T>(
+        &self,
+        cx: &mut LowerContext<'_, T>,
+        root: Option<usize>,
+        registers: &mut [u64],
+    ) -> Result<()> {
+        registers[..self.flat.len()].copy_from_slice(&self.flat);
+        if self.blocks.is_empty() && self.handles.is_empty() {
+            return Ok(());
+        }
+        let mut writer = Writer { registers, placed: SmallVec::new() };
         for (index, block) in self.blocks.iter().enumerate() {
             let at = root.filter(|_| index == 0 && self.in_memory);
             writer.placed.push(self.place(cx, block, at)?);
@@ -203,9 +210,9 @@ impl Image {
             writer.set(cx, *spot, 0, index as usize)?;
         }
         if self.in_memory && root.is_none() {
-            writer.flat.push(writer.placed[0].0 as u64);
+            writer.registers[0] = writer.placed[0].0 as u64;
         }
-        Ok(writer.flat)
+        Ok(())
     }
 
     /// Copies a block to `at`, or to where the guest allocates room for it. Returns its address and length.
@@ -220,7 +227,9 @@ impl Image {
         };
         match &block.source {
             Source::Arena(range) => copy(range.len(), &mut |target| target.copy_from_slice(&self.arena[range.clone()])),
-            Source::Bytes(bytes) => copy(bytes.as_bytes().len(), &mut |target| target.copy_from_slice(bytes.as_bytes())),
+            Source::Bytes(bytes) => {
+                copy(bytes.as_bytes().len(), &mut |target| target.copy_from_slice(bytes.as_bytes()))
+            }
             Source::Buffer(buffer) => copy(buffer.len(), &mut |target| buffer.copy_to(target)),
             Source::Text(text) => text_to_guest(cx, text.as_text()),
         }
@@ -229,7 +238,8 @@ impl Image {
 
 fn range(memory: &mut [u8], address: usize, size: usize) -> Result<&mut [u8]> {
     let end = address.checked_add(size);
-    end.and_then(|end| memory.get_mut(address..end)).ok_or_else(|| Error::msg("a lowered value lies outside the guest's memory"))
+    end.and_then(|end| memory.get_mut(address..end))
+        .ok_or_else(|| Error::msg("a lowered value lies outside the guest's memory"))
 }
 
 /// Lets the engine allocate and encode a string. Returns its address and length.
@@ -241,18 +251,18 @@ fn text_to_guest<T>(cx: &mut LowerContext<'_, T>, text: &str) -> Result<(usize, 
 }
 
 /// What is known while an image is written.
-struct Writer {
-    flat: SmallVec<[u64; 16]>,
+struct Writer<'r> {
+    registers: &'r mut [u64],
     /// Address and length of the blocks so far.
     placed: SmallVec<[(usize, usize); 4]>,
 }
 
-impl Writer {
+impl Writer<'_> {
     /// Sets a 32-bit value; `word` counts from the spot on.
     fn set<T>(&mut self, cx: &mut LowerContext<'_, T>, spot: Spot, word: usize, value: usize) -> Result<()> {
         let Ok(value) = u32::try_from(value) else { bail!("an address or length does not fit 32 bits") };
         match spot {
-            Spot::Flat(register) => self.flat[register + word] = u64::from(value),
+            Spot::Flat(register) => self.registers[register + word] = u64::from(value),
             Spot::Block { block, offset } => {
                 let address = self.placed[block].0 + offset + 4 * word;
                 range(cx.as_slice_mut(), address, 4)?.copy_from_slice(&value.to_le_bytes());
@@ -269,7 +279,11 @@ impl Resource {
         match *self {
             Resource::Any(resource) => resource.linear_lower_to_flat(cx, ty, &mut index)?,
             Resource::Host { rep, ty: payload, owned } => {
-                let resource = if owned { ResourceDynamic::new_own(rep, payload) } else { ResourceDynamic::new_borrow(rep, payload) };
+                let resource = if owned {
+                    ResourceDynamic::new_own(rep, payload)
+                } else {
+                    ResourceDynamic::new_borrow(rep, payload)
+                };
                 resource.linear_lower_to_flat(cx, ty, &mut index)?;
             }
         }

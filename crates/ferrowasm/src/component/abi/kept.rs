@@ -57,7 +57,10 @@ impl Exported {
         }
         let buffer = PyUntypedBuffer::get(object).ok()?;
         let foreign_order = matches!(buffer.format().to_bytes().first(), Some(b'>' | b'!'));
-        let fits = !foreign_order && buffer.dimensions() <= 1 && buffer.is_c_contiguous() && accept(ElementType::from_format(buffer.format()));
+        let fits = !foreign_order
+            && buffer.dimensions() <= 1
+            && buffer.is_c_contiguous()
+            && accept(ElementType::from_format(buffer.format()));
         fits.then_some(Exported(buffer))
     }
 

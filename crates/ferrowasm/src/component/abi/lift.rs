@@ -3,13 +3,13 @@
 use std::slice::Iter;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PySet, PyString, PyTuple};
 use wasmtime::component::__internal::{InterfaceType, LiftContext};
 use wasmtime::component::{Lift, ResourceAny};
 use wasmtime::{Error, ValRaw};
 
-use super::shape::{Cases, Int, Kind, Map, Member, Name, Shape};
-use crate::component::record::{Record, Variant};
+use super::shape::{Cases, Int, Kind, Map, Member, Name, Shape, Style};
+use crate::component::record::{BadResult, GoodResult, Record, Variant};
 use crate::component::resource::ResourceAny as PyResourceAny;
 use crate::errors::{OrRaise, wasmtime_error};
 use crate::values;
@@ -76,13 +76,19 @@ impl Number {
             }
             Kind::F32 => Number::Float(values::f32_bits_to_f64(bits as u32)),
             Kind::F64 => Number::Float(f64::from_bits(bits)),
-            _ => Number::Char(char::from_u32(bits as u32).ok_or_else(|| Error::msg(format!("{:#x} is no Unicode scalar value", bits as u32)))?),
+            _ => Number::Char(
+                char::from_u32(bits as u32)
+                    .ok_or_else(|| Error::msg(format!("{:#x} is no Unicode scalar value", bits as u32)))?,
+            ),
         })
     }
 
     pub(crate) fn to_python(&self, py: Python<'_>) -> Py<PyAny> {
         match *self {
-            Number::Bool(value) => value.into_pyobject(py).map(|value| value.to_owned().into_any().unbind()).unwrap_or_else(|never| match never {}),
+            Number::Bool(value) => value
+                .into_pyobject(py)
+                .map(|value| value.to_owned().into_any().unbind())
+                .unwrap_or_else(|never| match never {}),
             Number::Signed(value) => PyInt::new(py, value).into_any().unbind(),
             Number::Unsigned(value) => PyInt::new(py, value).into_any().unbind(),
             Number::Float(value) => PyFloat::new(py, value).into_any().unbind(),
@@ -91,17 +97,27 @@ impl Number {
     }
 }
 
+/// How results look, where there is a choice.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Form {
+    /// Results are `Ok` and `Err`, whatever their payloads are.
+    pub(crate) tagged: bool,
+    /// Lists of numbers are memoryviews of the item type.
+    pub(crate) buffers: bool,
+}
+
 /// One lifting of values. No guest code runs meanwhile, and the store cannot be entered, so that the memory stays in place whatever finalisers Python's
 /// garbage collector runs.
 pub(super) struct Lifting<'py, 'a, 'b> {
     py: Python<'py>,
     cx: &'a mut LiftContext<'b>,
+    form: Form,
     resources: Vec<Py<PyResourceAny>>,
 }
 
 impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
-    pub(super) fn new(py: Python<'py>, cx: &'a mut LiftContext<'b>) -> Self {
-        Lifting { py, cx, resources: Vec::new() }
+    pub(super) fn new(py: Python<'py>, cx: &'a mut LiftContext<'b>, form: Form) -> Self {
+        Lifting { py, cx, form, resources: Vec::new() }
     }
 
     /// The resources that were lifted. They have to be told their store.
@@ -115,7 +131,9 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
             return Err(wasmtime_error(self.py, &format!("the pointer {address:#x} is not aligned to {align} bytes")));
         }
         let range = address.checked_add(size).and_then(|end| self.cx.memory().get(address..end));
-        range.ok_or_else(|| wasmtime_error(self.py, &format!("the range of {size} bytes at {address:#x} is out of bounds of memory")))
+        range.ok_or_else(|| {
+            wasmtime_error(self.py, &format!("the range of {size} bytes at {address:#x} is out of bounds of memory"))
+        })
     }
 
     pub(super) fn value(&mut self, shape: &Shape, mut origin: Origin<'_, '_, 'b>) -> PyResult<Bound<'py, PyAny>> {
@@ -183,6 +201,12 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
             let memory = self.items(address, count, 1, 1, 1)?;
             return Ok(PyBytes::new(self.py, memory).into_any());
         }
+        if self.form.buffers
+            && let Some(format) = buffer_format(&element.kind)
+        {
+            let memory = self.items(address, count, element.size, element.align, element.size)?;
+            return PyMemoryView::from(PyBytes::new(self.py, memory).as_any())?.call_method1("cast", (format,));
+        }
         // A Python list has a pointer for each item.
         let cost = element.size.max(size_of::<usize>());
         let memory = self.items(address, count, element.size, element.align, cost)?;
@@ -195,9 +219,16 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
         let chunks = memory.chunks_exact(element.size);
         let list = match &element.kind {
             Kind::F64 => PyList::new(py, memory.as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes))),
-            Kind::Int(Int { bytes: 4, signed: true }) => PyList::new(py, memory.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes))),
-            Kind::Int(Int { bytes: 4, signed: false }) => PyList::new(py, memory.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes))),
-            _ => PyList::new(py, chunks.map(|bytes| self.value(element, Origin::Memory(bytes))).collect::<PyResult<Vec<_>>>()?),
+            Kind::Int(Int { bytes: 4, signed: true }) => {
+                PyList::new(py, memory.as_chunks().0.iter().map(|bytes| i32::from_le_bytes(*bytes)))
+            }
+            Kind::Int(Int { bytes: 4, signed: false }) => {
+                PyList::new(py, memory.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)))
+            }
+            _ => PyList::new(
+                py,
+                chunks.map(|bytes| self.value(element, Origin::Memory(bytes))).collect::<PyResult<Vec<_>>>()?,
+            ),
         };
         Ok(list?.into_any())
     }
@@ -207,7 +238,8 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
             Origin::Memory(memory) if element.is_byte() => Ok(PyBytes::new(self.py, memory).into_any()),
             Origin::Memory(memory) => self.elements(element, memory),
             Origin::Flat(registers) => {
-                let values = (0..len).map(|_| self.value(element, Origin::Flat(registers))).collect::<PyResult<Vec<_>>>()?;
+                let values =
+                    (0..len).map(|_| self.value(element, Origin::Flat(registers))).collect::<PyResult<Vec<_>>>()?;
                 if !element.is_byte() {
                     return Ok(PyList::new(self.py, values)?.into_any());
                 }
@@ -246,8 +278,13 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
             }
             (None, Origin::Memory(_)) => None,
         };
+        if self.form.tagged && cases.style == Style::Result {
+            return tagged_result(py, index == 0, payload);
+        }
         if cases.tagged {
-            return Ok(Bound::new(py, Variant::new(case.name.wit.clone_ref(py), payload.map(Bound::unbind)))?.into_any());
+            return Ok(
+                Bound::new(py, Variant::new(case.name.wit.clone_ref(py), payload.map(Bound::unbind)))?.into_any()
+            );
         }
         Ok(payload.unwrap_or_else(|| py.None().into_bound(py)))
     }
@@ -285,6 +322,33 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
     }
 }
 
+/// The format, as in the module `struct`, of a list of these numbers as a memoryview.
+fn buffer_format(kind: &Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::Int(Int { bytes: 1, signed: true }) => "b",
+        Kind::Int(Int { bytes: 2, signed: true }) => "h",
+        Kind::Int(Int { bytes: 2, signed: false }) => "H",
+        Kind::Int(Int { bytes: 4, signed: true }) => "i",
+        Kind::Int(Int { bytes: 4, signed: false }) => "I",
+        Kind::Int(Int { bytes: 8, signed: true }) => "q",
+        Kind::Int(Int { bytes: 8, signed: false }) => "Q",
+        Kind::F32 => "f",
+        Kind::F64 => "d",
+        _ => return None,
+    })
+}
+
+fn tagged_result<'py>(py: Python<'py>, ok: bool, payload: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    let payload = payload.map(Bound::unbind);
+    Ok(if ok {
+        Bound::new(py, GoodResult::of(py, payload))?.into_any()
+    } else {
+        Bound::new(py, BadResult::of(py, payload))?.into_any()
+    })
+}
+
 pub(super) fn unsupported(kind: &str) -> PyErr {
-    pyo3::exceptions::PyNotImplementedError::new_err(format!("values of type {kind} cannot be passed between Python and components"))
+    pyo3::exceptions::PyNotImplementedError::new_err(format!(
+        "values of type {kind} cannot be passed between Python and components"
+    ))
 }

@@ -2,18 +2,21 @@
 
 use pyo3::buffer::ElementType;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping, PySet, PyString, PyTuple};
-use wasmtime::component::ResourceType;
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyMapping, PySet, PyString, PyTuple,
+};
 use wasmtime::component::__internal::InterfaceType;
 use wasmtime::component::__internal::wasmtime_environ::component::TypeResourceTableIndex;
+use wasmtime::component::ResourceType;
 
 use super::failure::{Failure, Lowered, Step, class_name};
 use super::image::{Image, Place, Resource};
 use super::kept::{Exported, Immutable};
 use super::shape::{Cases, Classes, Field, Int, Kind, Map, Member, Name, Shape, Style, Tuple};
-use crate::component::record::Variant;
+use crate::component::record::{Record, Variant};
 use crate::component::resource::{Moved, ResourceAny, ResourceHost};
 use crate::values;
+use crate::vectorcall::Args;
 
 /// What parameters may take up in registers.
 const MAX_FLAT_PARAMS: usize = 16;
@@ -41,10 +44,10 @@ impl<'py, 'a> Lowering<'py, 'a> {
     }
 
     /// Lowers the arguments of a call, of which there are as many as parameters. Errors name the parameter.
-    pub(crate) fn params(mut self, params: &Tuple, names: &[String], args: &Bound<'py, PyTuple>) -> PyResult<Image> {
+    pub(crate) fn params(mut self, params: &Tuple, names: &[String], args: &impl Args<'py>) -> PyResult<Image> {
         let place = self.start(params, MAX_FLAT_PARAMS);
-        for ((member, name), arg) in params.members.iter().zip(names).zip(args.iter_borrowed()) {
-            if let Err(failure) = self.value(&member.shape, place.part(member.offset), &arg) {
+        for (index, (member, name)) in params.members.iter().zip(names).enumerate() {
+            if let Err(failure) = self.value(&member.shape, place.part(member.offset), &*args.item(index)?) {
                 return Err(self.fail(failure, name));
             }
         }
@@ -107,7 +110,9 @@ impl<'py, 'a> Lowering<'py, 'a> {
     }
 
     fn list(&mut self, element: &Shape, place: Place, value: &Bound<'py, PyAny>) -> Lowered<()> {
-        if element.is_byte() && let Ok(bytes) = value.cast::<PyBytes>() {
+        if element.is_byte()
+            && let Ok(bytes) = value.cast::<PyBytes>()
+        {
             self.image.bytes(place, Immutable::bytes(bytes));
             return Ok(());
         }
@@ -118,7 +123,8 @@ impl<'py, 'a> Lowering<'py, 'a> {
         let items = snapshot(element, "list", value)?;
         let count = items.len();
         let size = count.checked_mul(element.size).filter(|size| u32::try_from(*size).is_ok());
-        let size = size.ok_or_else(|| Failure::range(format!("a list of {count} items does not fit the guest's memory")))?;
+        let size =
+            size.ok_or_else(|| Failure::range(format!("a list of {count} items does not fit the guest's memory")))?;
         if element.is_number() {
             let (arena, _) = self.image.numbers(place, element.align, count, size);
             for (index, item) in items.iter_borrowed().enumerate() {
@@ -158,7 +164,8 @@ impl<'py, 'a> Lowering<'py, 'a> {
         let pairs = pairs.to_tuple();
         let count = pairs.len();
         let size = count.checked_mul(map.entry_size).filter(|size| u32::try_from(*size).is_ok());
-        let size = size.ok_or_else(|| Failure::range(format!("a map of {count} entries does not fit the guest's memory")))?;
+        let size =
+            size.ok_or_else(|| Failure::range(format!("a map of {count} entries does not fit the guest's memory")))?;
         let start = self.image.list(place, map.entry_align, count, size);
         for (index, pair) in pairs.iter().enumerate() {
             let (key, item) = pair.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
@@ -171,8 +178,9 @@ impl<'py, 'a> Lowering<'py, 'a> {
     }
 
     fn record(&mut self, fields: &[Field], place: Place, value: &Bound<'py, PyAny>) -> Lowered<()> {
+        let access = Access::of(value)?;
         for field in fields {
-            let part = get_field(fields, field, value)?;
+            let part = access.get(field, value)?.ok_or_else(|| access.missing(fields, field, value))?;
             let lowered = self.value(&field.member.shape, place.part(field.member.offset), &part);
             lowered.map_err(|failure| failure.at(Step::Field(field.name.text.clone())))?;
         }
@@ -199,10 +207,16 @@ impl<'py, 'a> Lowering<'py, 'a> {
         match (&case.payload, payload) {
             (Some(payload), Some(value)) => {
                 let lowered = self.value(payload, place.part(cases.payload_offset), &value);
-                lowered.map_err(|failure| if cases.style == Style::Option { failure } else { failure.at(Step::Field(case.name.text.clone())) })?;
+                lowered.map_err(|failure| {
+                    if cases.style == Style::Option { failure } else { failure.at(Step::Field(case.name.text.clone())) }
+                })?;
             }
             (None, Some(value)) if !value.is_none() => {
-                return Err(Failure::ty(format!("case '{}' has no payload, got {}", case.name.text, class_name(&value))));
+                return Err(Failure::ty(format!(
+                    "case '{}' has no payload, got {}",
+                    case.name.text,
+                    class_name(&value)
+                )));
             }
             _ => {}
         }
@@ -214,7 +228,10 @@ impl<'py, 'a> Lowering<'py, 'a> {
 
     fn enumeration(&mut self, names: &[Name], value: &Bound<'py, PyAny>) -> Lowered<usize> {
         let text = label(value)?.ok_or_else(|| Failure::expected("a str or an enum member for enum", value))?;
-        names.iter().position(|name| name.is(&text)).ok_or_else(|| Failure::value(format!("'{text}' is no case of enum {}", list_names(names))))
+        names
+            .iter()
+            .position(|name| name.is(&text))
+            .ok_or_else(|| Failure::value(format!("'{text}' is no case of enum {}", list_names(names))))
     }
 
     fn flags(&mut self, shape: &Shape, names: &[Name], place: Place, value: &Bound<'py, PyAny>) -> Lowered<()> {
@@ -226,9 +243,11 @@ impl<'py, 'a> Lowering<'py, 'a> {
         let members = labels.then(|| value.try_iter().ok()).flatten();
         for member in members.ok_or_else(|| Failure::expected("a set of str for flags", value))? {
             let member = member?;
-            let text = label(&member)?.ok_or_else(|| Failure::expected("a set of str for flags, and in it a str", &member))?;
+            let text =
+                label(&member)?.ok_or_else(|| Failure::expected("a set of str for flags, and in it a str", &member))?;
             let index = names.iter().position(|name| name.is(&text));
-            let index = index.ok_or_else(|| Failure::value(format!("'{text}' is none of the flags {}", list_names(names))))?;
+            let index =
+                index.ok_or_else(|| Failure::value(format!("'{text}' is none of the flags {}", list_names(names))))?;
             words[index / 32] |= 1 << (index % 32);
         }
         for (index, word) in words.into_iter().enumerate() {
@@ -237,8 +256,23 @@ impl<'py, 'a> Lowering<'py, 'a> {
         Ok(())
     }
 
-    fn resource(&mut self, index: TypeResourceTableIndex, own: bool, place: Place, value: &Bound<'py, PyAny>) -> Lowered<()> {
+    fn resource(
+        &mut self,
+        index: TypeResourceTableIndex,
+        own: bool,
+        place: Place,
+        value: &Bound<'py, PyAny>,
+    ) -> Lowered<()> {
         let kind = if own { "own" } else { "borrow" };
+        let inner;
+        let value = match value.getattr_opt("handle")? {
+            // An object that stands for a resource of a guest.
+            Some(handle) => {
+                inner = handle;
+                &inner
+            }
+            None => value,
+        };
         let expected = (self.resource_type)(index);
         let (found, resource) = if let Ok(any) = value.cast::<ResourceAny>() {
             let resource = any.get().to_lower(self.store_id)?;
@@ -352,7 +386,9 @@ fn sequence<'py>(value: &Bound<'py, PyAny>) -> Option<Lowered<Bound<'py, PyTuple
     if let Ok(tuple) = value.cast_exact::<PyTuple>() {
         return Some(Ok(tuple.clone()));
     }
-    let text = value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>();
+    let text = value.is_instance_of::<PyString>()
+        || value.is_instance_of::<PyBytes>()
+        || value.is_instance_of::<PyByteArray>();
     let has = |name| value.hasattr(name).unwrap_or(false);
     if text || value.is_instance_of::<PyDict>() || !has("__len__") || !has("__getitem__") || has("keys") {
         return None;
@@ -365,7 +401,9 @@ fn sequence<'py>(value: &Bound<'py, PyAny>) -> Option<Lowered<Bound<'py, PyTuple
 fn snapshot<'py>(element: &Shape, what: &str, value: &Bound<'py, PyAny>) -> Lowered<Bound<'py, PyTuple>> {
     match sequence(value) {
         Some(items) => items,
-        None if element.is_byte() => Err(Failure::expected(&format!("bytes or a sequence of int for {what}<u8>"), value)),
+        None if element.is_byte() => {
+            Err(Failure::expected(&format!("bytes or a sequence of int for {what}<u8>"), value))
+        }
         None => Err(Failure::expected(&format!("a sequence for {what}"), value)),
     }
 }
@@ -381,34 +419,58 @@ impl<'py> ToInts<'py> for Bound<'py, PyBytes> {
     }
 }
 
-/// The value for a field of a record: by key from a mapping, by attribute from any other object; the name as in WIT goes first.
-fn get_field<'py>(fields: &[Field], field: &Field, value: &Bound<'py, PyAny>) -> Lowered<Bound<'py, PyAny>> {
-    let py = value.py();
-    let names = std::iter::once(&field.name.wit).chain(&field.name.snake);
-    if let Ok(dict) = value.cast::<PyDict>() {
-        for name in names {
-            if let Some(part) = dict.get_item(name.bind(py))? {
-                return Ok(part);
-            }
-        }
-    } else if value.cast::<PyMapping>().is_ok() {
-        for name in names {
-            if value.contains(name.bind(py))? {
-                return Ok(value.get_item(name.bind(py))?);
-            }
-        }
-    } else {
-        for name in names {
-            if let Some(part) = value.getattr_opt(name.bind(py))? {
-                return Ok(part);
-            }
-        }
-        let names: Vec<_> = fields.iter().map(|field| field.name.text.as_str()).collect();
-        let message = format!("missing field '{}' of record {{{}}} in {}", field.name.text, names.join(", "), class_name(value));
-        return Err(Failure::missing(message));
+/// How the fields of a record are found in a value.
+#[derive(Clone, Copy)]
+enum Access {
+    Dict,
+    Mapping,
+    Attributes,
+}
+
+impl Access {
+    fn of(value: &Bound<'_, PyAny>) -> Lowered<Access> {
+        Ok(if value.is_instance_of::<Record>() {
+            Access::Attributes
+        } else if value.is_instance_of::<PyDict>() {
+            Access::Dict
+        } else if value.get_type().hasattr("keys")? && value.cast::<PyMapping>().is_ok() {
+            Access::Mapping
+        } else {
+            Access::Attributes
+        })
     }
-    let names: Vec<_> = fields.iter().map(|field| field.name.text.as_str()).collect();
-    Err(Failure::ty(format!("missing field '{}' of record {{{}}}", field.name.text, names.join(", "))))
+
+    /// The value for a field, by its name as in WIT or else as a Python identifier.
+    fn get<'py>(self, field: &Field, value: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        for name in std::iter::once(&field.name.wit).chain(&field.name.snake) {
+            let name = name.bind(value.py());
+            let found = match self {
+                Access::Dict => value.cast::<PyDict>()?.get_item(name)?,
+                Access::Mapping => {
+                    if value.contains(name)? {
+                        Some(value.get_item(name)?)
+                    } else {
+                        None
+                    }
+                }
+                Access::Attributes => value.getattr_opt(name)?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn missing(self, fields: &[Field], field: &Field, value: &Bound<'_, PyAny>) -> Box<Failure> {
+        let names: Vec<_> = fields.iter().map(|field| field.name.text.as_str()).collect();
+        let message =
+            format!("missing field '{}' of record {{{}}} in {}", field.name.text, names.join(", "), class_name(value));
+        match self {
+            Access::Attributes => Failure::missing(message),
+            Access::Dict | Access::Mapping => Failure::ty(message),
+        }
+    }
 }
 
 /// What a str says, or a member of an enum: its value if that is a str, or else its name.
@@ -440,9 +502,16 @@ type Choice<'py> = (usize, Option<Bound<'py, PyAny>>);
 /// The case of a variant that a value means, and its payload.
 fn choose<'py>(cases: &Cases, value: &Bound<'py, PyAny>) -> Lowered<Choice<'py>> {
     let variants_inside = cases.cases.iter().any(|case| case.classes.intersects(Classes::VARIANT));
-    if let Ok(variant) = value.cast::<Variant>() && (cases.tagged || !variants_inside) {
+    if let Ok(variant) = value.cast::<Variant>()
+        && (cases.tagged || !variants_inside)
+    {
         let (tag, payload) = variant.borrow().parts(value.py());
-        let tag = tag.cast::<PyString>().map_err(|_| Failure::expected("a str as tag", &tag))?.to_str().map_err(Failure::encode)?.to_owned();
+        let tag = tag
+            .cast::<PyString>()
+            .map_err(|_| Failure::expected("a str as tag", &tag))?
+            .to_str()
+            .map_err(Failure::encode)?
+            .to_owned();
         let index = cases.cases.iter().position(|case| case.name.is(&tag));
         let index = index.ok_or_else(|| Failure::value(format!("'{tag}' is no case of {}", describe(cases))))?;
         return Ok((index, Some(payload)));

@@ -17,4 +17,5 @@ mod lower;
 mod shape;
 
 pub(super) use bridge::{HostParams, HostResult, Probed, Returned, probe};
+pub(super) use lift::Form;
 pub(super) use lower::Lowering;

@@ -1,13 +1,14 @@
 //! What has to be known of an interface type to convert its values.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use wasmtime::component::__internal::wasmtime_environ::component::{TypeResourceTableIndex, TypeTupleIndex, VariantInfo};
+use wasmtime::component::__internal::wasmtime_environ::component::{
+    TypeResourceTableIndex, TypeTupleIndex, VariantInfo,
+};
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType};
 
 /// A type, with the layout that the canonical ABI gives it.
@@ -28,12 +29,18 @@ pub(super) enum Kind {
     Char,
     String,
     List(Box<Shape>),
-    FixedList { element: Box<Shape>, len: usize },
+    FixedList {
+        element: Box<Shape>,
+        len: usize,
+    },
     Map(Box<Map>),
     Record(Box<[Field]>),
     Tuple(Box<[Member]>),
     Variant(Cases),
-    Enum { names: Box<[Name]>, discriminant: usize },
+    Enum {
+        names: Box<[Name]>,
+        discriminant: usize,
+    },
     Flags(Box<[Name]>),
     Own(TypeResourceTableIndex),
     Borrow(TypeResourceTableIndex),
@@ -200,7 +207,9 @@ impl Shape {
             Kind::Map(map) => map.value.resources(found),
             Kind::Record(fields) => fields.iter().for_each(|field| field.member.shape.resources(found)),
             Kind::Tuple(members) => members.iter().for_each(|member| member.shape.resources(found)),
-            Kind::Variant(cases) => cases.cases.iter().filter_map(|case| case.payload.as_ref()).for_each(|shape| shape.resources(found)),
+            Kind::Variant(cases) => {
+                cases.cases.iter().filter_map(|case| case.payload.as_ref()).for_each(|shape| shape.resources(found))
+            }
             _ => {}
         }
     }
@@ -209,7 +218,8 @@ impl Shape {
 impl Kind {
     fn new(py: Python<'_>, types: &ComponentTypes, ty: &InterfaceType) -> Kind {
         let int = |bytes, signed| Kind::Int(Int { bytes, signed });
-        let names = |names: &mut dyn Iterator<Item = &String>| names.map(|name| Name::new(py, name)).collect::<Box<[_]>>();
+        let names =
+            |names: &mut dyn Iterator<Item = &String>| names.map(|name| Name::new(py, name)).collect::<Box<[_]>>();
         match *ty {
             InterfaceType::Bool => Kind::Bool,
             InterfaceType::S8 => int(1, true),
@@ -242,7 +252,10 @@ impl Kind {
             InterfaceType::Record(index) => {
                 let fields = &types[index].fields;
                 let members = members(py, types, fields.iter().map(|field| &field.ty));
-                let fields = fields.iter().zip(members).map(|(field, member)| Field { name: Name::new(py, &field.name), member });
+                let fields = fields
+                    .iter()
+                    .zip(members)
+                    .map(|(field, member)| Field { name: Name::new(py, &field.name), member });
                 Kind::Record(fields.collect())
             }
             InterfaceType::Tuple(index) => Kind::Tuple(members(py, types, types[index].types.iter()).collect()),
@@ -307,7 +320,13 @@ impl Cases {
             seen = seen.with(case.classes);
             clash
         });
-        Cases { style, cases, discriminant: usize::from(info.size), payload_offset: info.payload_offset32 as usize, tagged }
+        Cases {
+            style,
+            cases,
+            discriminant: usize::from(info.size),
+            payload_offset: info.payload_offset32 as usize,
+            tagged,
+        }
     }
 }
 
@@ -347,7 +366,7 @@ impl Tuple {
         KNOWN.with_borrow_mut(|components| {
             if !components.iter().any(|component| component.is(types)) {
                 components.retain(|component| component.types.strong_count() > 0);
-                components.push(Component { types: Arc::downgrade(types), tuples: HashMap::new() });
+                components.push(Component { types: Arc::downgrade(types), tuples: Vec::new() });
             }
         });
         Tuple::again(types, index)
@@ -358,8 +377,10 @@ impl Tuple {
         let find = |components: &mut Vec<Component>| {
             let position = components.iter().position(|component| component.is(types))?;
             // The one that is in use is found first.
-            components.swap(0, position);
-            components[0].tuples.get(&index).cloned()
+            if position > 0 {
+                components.swap(0, position);
+            }
+            components[0].tuples.get(index.as_u32() as usize)?.clone()
         };
         if let Some(tuple) = KNOWN.with_borrow_mut(find) {
             return tuple;
@@ -368,7 +389,7 @@ impl Tuple {
         let tuple = Arc::new(Python::attach(|py| Tuple::new(py, types, index)));
         KNOWN.with_borrow_mut(|components| {
             if let Some(component) = components.iter_mut().find(|component| component.is(types)) {
-                component.tuples.insert(index, tuple.clone());
+                component.set(index, tuple.clone());
             }
         });
         tuple
@@ -379,12 +400,21 @@ impl Tuple {
 struct Component {
     /// A weak reference keeps the address from being used again.
     types: Weak<ComponentTypes>,
-    tuples: HashMap<TypeTupleIndex, Arc<Tuple>>,
+    /// By the index of the tuple type.
+    tuples: Vec<Option<Arc<Tuple>>>,
 }
 
 impl Component {
     fn is(&self, types: &ComponentTypes) -> bool {
         std::ptr::eq(self.types.as_ptr(), types)
+    }
+
+    fn set(&mut self, index: TypeTupleIndex, tuple: Arc<Tuple>) {
+        let position = index.as_u32() as usize;
+        if self.tuples.len() <= position {
+            self.tuples.resize(position + 1, None);
+        }
+        self.tuples[position] = Some(tuple);
     }
 }
 
