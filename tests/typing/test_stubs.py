@@ -5,6 +5,7 @@ What type checkers make of them is in `usage.py` and `misuse.py`, which `make my
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pathlib
 import re
@@ -80,6 +81,15 @@ def test_every_exception_to_stubtest_has_a_reason() -> None:
     entries = [number for number, line in enumerate(lines) if line and not line.startswith("#")]
     assert len(entries) <= 10
     assert all(lines[number - 1].startswith("#") for number in entries)
+
+
+def test_keyword_arguments_of_config_are_its_switches() -> None:
+    tree = ast.parse((pathlib.Path(ferrowasm.__file__).parent / "_native" / "__init__.pyi").read_text())
+    settings = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "_Settings")
+    keywords = [node.target.id for node in settings.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+    switches = [name for name, item in vars(ferrowasm.Config).items() if isinstance(item, property)]
+    assert len(keywords) >= 90
+    assert sorted(keywords) == sorted(switches)
 
 
 def test_every_native_module_is_walked() -> None:

@@ -120,14 +120,12 @@ class Variant:
     def __ne__(self, other: object, /) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
 
-@disjoint_base
 class Ok(Variant):
-    __match_args__: ClassVar[tuple[str]]  # type: ignore[assignment]
+    __match_args__: ClassVar[tuple[str]]  # pyright: ignore[reportIncompatibleVariableOverride]
     def __new__(cls, payload: Any = None) -> Self: ...
 
-@disjoint_base
 class Err(Variant):
-    __match_args__: ClassVar[tuple[str]]  # type: ignore[assignment]
+    __match_args__: ClassVar[tuple[str]]  # pyright: ignore[reportIncompatibleVariableOverride]
     def __new__(cls, payload: Any = None) -> Self: ...
 
 @final
