@@ -6,6 +6,7 @@ The names are those of `wasmtime.component`.
 from __future__ import annotations
 
 from collections.abc import Mapping as _Mapping
+from typing import TypeAlias as _TypeAlias
 
 from .._native.component import (
     Component,
@@ -61,10 +62,11 @@ from ._types import (
     VariantType,
 )
 
-_Mapping.register(InstanceExports)
+# Every abstract base class has `register`; the standard stubs do not say so for this one.
+_Mapping.register(InstanceExports)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
 #: What a component or instance type imports and exports.
-ComponentItem = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
+ComponentItem: _TypeAlias = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
 
 __all__ = [
     "F32",

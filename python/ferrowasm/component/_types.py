@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from .._managed import Managed
 from .._native import component as _native
@@ -205,6 +206,7 @@ class _Parts(ValType):
     """Types whose parts are in a list: wasmtime-py gives lists, so they are copied when they are asked for."""
 
     __slots__ = ("_parts",)
+    _parts: tuple[Any, ...]
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, _Parts) and self._parts == other._parts
