@@ -21,12 +21,13 @@ from .._native.component import (
     LinkerInstance,
     ModuleType,
     Ok,
-    Record,
     ResourceAny,
     ResourceHost,
     ResourceType,
     Variant,
 )
+from ._guest import GuestResource, guest_class
+from ._host import HostResources
 from ._types import (
     F32,
     F64,
@@ -60,6 +61,7 @@ from ._types import (
     VariantLikeType,
     VariantType,
 )
+from ._values import Record
 
 _Mapping.register(InstanceExports)
 
@@ -93,6 +95,8 @@ __all__ = [
     "Func",
     "FuncType",
     "FutureType",
+    "GuestResource",
+    "HostResources",
     "Instance",
     "InstanceExports",
     "InstancePre",
@@ -117,4 +121,5 @@ __all__ = [
     "Variant",
     "VariantLikeType",
     "VariantType",
+    "guest_class",
 ]

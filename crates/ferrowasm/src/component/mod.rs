@@ -44,8 +44,6 @@ pub(crate) mod component {
     #[pymodule_export]
     use super::record::GoodResult;
     #[pymodule_export]
-    use super::record::Record;
-    #[pymodule_export]
     use super::record::Variant;
     #[pymodule_export]
     use super::resource::ResourceAny;
