@@ -104,6 +104,16 @@ def test_inspect_shows_a_table(ferrowasm: Run, files: Path) -> None:
     assert "custom sections (1)" in lines
 
 
+def test_inspect_lists_memories_that_the_module_keeps_to_itself(ferrowasm: Run, files: Path) -> None:
+    (files / "internal.wat").write_text('(module (import "env" "m" (memory 1 1 shared)) (memory 3) (memory (export "out") i64 1))')
+    report = json.loads(ferrowasm("inspect", "--json", "internal.wat").stdout)
+    assert [(memory["name"], memory["imported"], memory["minimum"], memory["is_64"], memory["is_shared"]) for memory in report["memories"]] == [
+        ("env.m", True, 1, False, True),
+        (None, False, 3, False, False),
+        ("out", False, 1, True, False),
+    ]
+
+
 def test_inspect_json_tells_everything(ferrowasm: Run, files: Path) -> None:
     (files / "all.wat").write_text(
         """(module

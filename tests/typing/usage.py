@@ -1,3 +1,4 @@
+# pyright: strict, reportUnusedExpression=false
 """A program that uses the types as users do: the type checkers read it, nothing runs it.
 
 Each `assert_type` says what a checker has to infer; a wrong stub makes the check fail.

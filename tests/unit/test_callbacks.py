@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 import traceback
@@ -59,11 +60,9 @@ def raising(error: BaseException) -> Callable[[], None]:
 
 def nested(store: Store, callback: Callable[[], None], depth: int) -> Func:
     """A function that reaches `callback` through `depth` calls from Python into WebAssembly."""
-    inner = callback
-    for _ in range(depth):
-        exports = instantiate(RELAY, [host(store, inner)], store)[1]
-        func = exports.func("f")
-        inner = lambda func=func: func(store)  # type: ignore[misc]  # noqa: E731
+    func = instantiate(RELAY, [host(store, callback)], store)[1].func("f")
+    for _ in range(depth - 1):
+        func = instantiate(RELAY, [host(store, lambda func=func: func(store))], store)[1].func("f")
     return func
 
 
@@ -147,9 +146,10 @@ def test_an_exception_in_a_start_function_comes_out_of_linkers(error: BaseExcept
     linker = Linker(store.engine)
     linker.define_func("", "h", func_type(), raising(error))
     module = Module(store.engine, '(module (import "" "h" (func $h)) (func $s (call $h)) (start $s))')
-    for instantiation in (lambda: linker.instantiate(store, module), lambda: linker.instantiate_pre(module).instantiate(store)):
+    pre = linker.instantiate_pre(module)
+    for instantiate_in in (functools.partial(linker.instantiate, module=module), pre.instantiate):
         with pytest.raises(type(error)) as caught:
-            instantiation()
+            instantiate_in(store)
         assert caught.value is error
 
 

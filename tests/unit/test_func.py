@@ -141,7 +141,8 @@ def test_a_func_type_of_another_engine_is_rebuilt_unless_it_mentions_types_of_a_
     one, other = Engine(), Engine()
     plain = Module(one, '(module (func (export "f") (param i32)))').exports[0].type
     assert isinstance(plain, FuncType)
-    assert Func(Store(other), plain, lambda value: None).type is not None
+    store = Store(other)
+    assert Func(store, plain, lambda value: None)(store, 1) is None
     defined = Module(one, '(module (type $s (struct)) (func (export "f") (param (ref null $s))))').exports[0].type
     assert isinstance(defined, FuncType)
     with raises(WrongEngineError, "this FuncType belongs to another engine; make both with the same Engine"):

@@ -17,9 +17,7 @@ from support import engine_with, host, instantiate, raises
 
 from ferrowasm import (
     ClosedError,
-    Config,
     Engine,
-    Func,
     InstanceExports,
     Limits,
     Memory,
@@ -154,7 +152,8 @@ def test_writing_puts_all_bytes_there_or_raises_and_puts_none(value: bytes, star
     store, memory = WRITES
     memory.write(store, CONTENT)
     first = 0 if start is None else start + PAGE if start < 0 else start
-    if 0 <= first and first + len(value) <= PAGE:
+    # As in wasmtime-py, the place of an empty write has to exist, too.
+    if 0 <= first < PAGE and first + len(value) <= PAGE:
         assert memory.write(store, value, start) == len(value)
         expected = CONTENT[:first] + value + CONTENT[first + len(value) :]
     else:
@@ -188,11 +187,27 @@ def test_strided_and_wide_views_are_written_as_their_bytes() -> None:
     assert memory.read(store, 0, 6) == struct.pack("=3H", 1, 2, 3)
 
 
-@pytest.mark.parametrize("value", ["abc", 5, None, [1, 2], 1.5], ids=lambda value: type(value).__name__)
-def test_what_is_not_bytes_like_is_a_type_error(value: Any) -> None:
+@pytest.mark.parametrize("value", ["abc", 5, True], ids=lambda value: type(value).__name__)
+def test_a_str_or_an_int_is_not_taken_for_bytes(value: Any) -> None:
     store, memory = make()
     with raises(TypeError, f"expected a bytes-like object, got {type(value).__name__}"):
         memory.write(store, value)
+
+
+@pytest.mark.parametrize("value", [None, 1.5, [None], ["a"]], ids=repr)
+def test_what_gives_no_ints_is_a_type_error(value: Any) -> None:
+    store, memory = make()
+    with pytest.raises(TypeError):
+        memory.write(store, value)
+
+
+def test_ints_of_a_byte_can_be_written_from_any_iterable() -> None:
+    store, memory = make()
+    assert memory.write(store, [1, 2, 255], 5) == 3
+    assert memory.write(store, range(3), 8) == 3
+    assert memory.read(store, 5, 11) == b"\x01\x02\xff\x00\x01\x02"
+    with pytest.raises(ValueError, match=r"bytes must be in range\(0, 256\)"):
+        memory.write(store, [256])
 
 
 def test_a_memory_can_be_written_to_itself_through_a_view() -> None:
@@ -215,7 +230,8 @@ def test_python_and_webassembly_see_each_others_writes() -> None:
 def test_an_empty_memory_reads_empty_and_takes_nothing() -> None:
     store, memory = make(0)
     assert memory.read(store) == b""
-    assert memory.write(store, b"") == 0
+    with raises(IndexError, "cannot write 0 bytes at 0: the memory has 0 bytes"):
+        memory.write(store, b"")
     with raises(IndexError, "cannot write 1 bytes at 0: the memory has 0 bytes"):
         memory.write(store, b"a")
     assert bytes(memory.get_buffer_ptr(store)) == b""
@@ -241,13 +257,13 @@ def test_a_buffer_is_a_ctypes_array_that_shares_the_memory() -> None:
     store, exports = instantiate(WAT)
     view = exports.memory("m").get_buffer_ptr(store, 8, 100)
     assert isinstance(view, ctypes.Array)
-    assert type(view)._type_ is ctypes.c_ubyte
+    assert type(view) is ctypes.c_ubyte * 8
     assert len(view) == 8
     exports.func("store")(store, 101, 5)
     assert view[1] == 5
     view[2] = 6
     assert exports.func("load")(store, 102) == 6
-    view[3:5] = b"\x01\x02"
+    view[3:5] = [1, 2]
     assert exports.memory("m").read(store, 103, 105) == b"\x01\x02"
 
 
@@ -290,7 +306,7 @@ def test_a_data_pointer_is_a_ctypes_pointer_that_keeps_the_store() -> None:
 
 def test_numpy_takes_a_buffer_without_a_copy() -> None:
     store, exports = instantiate(WAT)
-    numbers = numpy.frombuffer(exports.memory("m").get_buffer_ptr(store, 64, 64), dtype=numpy.uint32)
+    numbers = numpy.frombuffer(memoryview(exports.memory("m").get_buffer_ptr(store, 64, 64)), dtype=numpy.uint32)
     assert numbers.shape == (16,)
     numbers[:] = numpy.arange(16)
     assert exports.memory("m").read(store, 64, 128) == numpy.arange(16, dtype=numpy.uint32).tobytes()
@@ -301,7 +317,8 @@ def test_numpy_takes_a_buffer_without_a_copy() -> None:
 def test_a_view_outlives_every_other_reference() -> None:
     def make_view() -> Any:
         store, exports = instantiate('(module (memory (export "m") 1) (data (i32.const 0) "abcd"))')
-        return numpy.frombuffer(exports.memory("m").get_buffer_ptr(store), dtype=numpy.uint8)
+        # NumPy takes the ctypes array as it is; its type hints do not say so.
+        return numpy.frombuffer(exports.memory("m").get_buffer_ptr(store), dtype=numpy.uint8)  # type: ignore[call-overload]
 
     view = make_view()
     gc.collect()
@@ -488,5 +505,3 @@ def test_a_memory_made_by_the_host_is_imported() -> None:
         '(module (import "" "m" (memory 1 4)) (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0))))', [memory], store
     )
     assert exports.func("load")(store, 9) == 42
-    assert isinstance(exports["load"], Func)
-    assert Config().memory_may_move

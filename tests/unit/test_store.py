@@ -47,6 +47,11 @@ CLOSED = "this Store is already closed"
 UNINITIALISED = "this Store was never initialised: its __init__ has not run"
 LOOP = "(module (func (export \"f\") (loop $again (br $again))))"
 
+ENGINE = engine_with(consume_fuel=True)
+MODULE = Module(ENGINE, "(module)")
+LINKER = Linker(ENGINE)
+GLOBAL = Global(Store(ENGINE), GlobalType(ValType.i32(), True), 1)
+
 #: Every way to use a store as such.
 USES: dict[str, Callable[[Store], Any]] = {
     "gc": lambda store: store.gc(),
@@ -64,10 +69,6 @@ USES: dict[str, Callable[[Store], Any]] = {
     "Linker.define": lambda store: Linker(ENGINE).define(store, "", "g", GLOBAL),
     "InstancePre.instantiate": lambda store: LINKER.instantiate_pre(MODULE).instantiate(store),
 }
-ENGINE = engine_with(consume_fuel=True)
-MODULE = Module(ENGINE, "(module)")
-LINKER = Linker(ENGINE)
-GLOBAL = Global(Store(ENGINE), GlobalType(ValType.i32(), True), 1)
 
 
 # --- making and closing -----------------------------------------------------------------------------------------------------
@@ -291,9 +292,9 @@ def test_a_store_that_runs_on_another_thread_refuses_every_use(use: str) -> None
     thread.start()
     try:
         assert inside.wait(30)
-        action = {**USES, "close": lambda store: store.close(), "call": lambda store: other(store)}[use]
+        actions: dict[str, Callable[[Store], Any]] = {**USES, "close": Store.close, "call": other}
         with raises(StoreBusyError, OTHER_THREAD):
-            action(store)
+            actions[use](store)
         assert repr(store) == "<Store (running)>"
     finally:
         done.set()
@@ -306,7 +307,12 @@ def test_data_can_be_read_while_another_thread_runs_the_store() -> None:
     marker = object()
     store = Store(data=marker)
     inside, done = threading.Event(), threading.Event()
-    func = host(store, lambda: (inside.set(), done.wait(30), None)[-1])
+
+    def callback() -> None:
+        inside.set()
+        assert done.wait(30)
+
+    func = host(store, callback)
     thread = threading.Thread(target=func, args=(store,))
     thread.start()
     assert inside.wait(30)
@@ -561,7 +567,12 @@ def test_a_passed_deadline_interrupts_a_loop() -> None:
     engine = engine_with(epoch_interruption=True)
     store, exports = instantiate(LOOP, (), Store(engine))
     store.set_epoch_deadline(2)
-    timer = threading.Timer(0.05, lambda: [engine.increment_epoch(), engine.increment_epoch()])
+
+    def advance(times: int) -> None:
+        for _ in range(times):
+            engine.increment_epoch()
+
+    timer = threading.Timer(0.05, advance, [2])
     timer.start()
     with pytest.raises(Trap) as caught:
         exports.func("f")(store)
@@ -627,7 +638,12 @@ def test_epochs_advance_from_any_thread() -> None:
     engine = engine_with(epoch_interruption=True)
     store, exports = instantiate(LOOP, (), Store(engine))
     store.set_epoch_deadline(20)
-    threads = [threading.Thread(target=lambda: [engine.increment_epoch() for _ in range(10)]) for _ in range(2)]
+
+    def advance() -> None:
+        for _ in range(10):
+            engine.increment_epoch()
+
+    threads = [threading.Thread(target=advance) for _ in range(2)]
     for thread in threads:
         thread.start()
     with pytest.raises(Trap):

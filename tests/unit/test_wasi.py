@@ -1319,3 +1319,54 @@ def test_wasi_works_on_a_shared_memory(tree: pathlib.Path) -> None:
     put(b"file", 2000)
     assert call("path_open", 3, 0, 2000, 4, 0, WRITE, 0, 0, 16) == PERM
     assert call("path_open", 3, 0, 2000, 4, 0, READ, 0, 0, 16) == SUCCESS
+
+
+COUNT_PREOPENS = """
+(component
+  (import "wasi:filesystem/types@0.2.0" (instance $types (export "descriptor" (type (sub resource)))))
+  (alias export $types "descriptor" (type $descriptor))
+  (import "wasi:filesystem/preopens@0.2.0" (instance $preopens
+    (alias outer 1 $descriptor (type $outer))
+    (export "descriptor" (type $own (eq $outer)))
+    (export "get-directories" (func (result (list (tuple (own $own) string)))))))
+  (core module $libc
+    (memory (export "memory") 1)
+    (global $top (mut i32) (i32.const 1024))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.get $top)
+      (global.set $top (i32.add (global.get $top) (i32.and (i32.add (local.get 3) (i32.const 15)) (i32.const -8))))))
+  (core instance $libc (instantiate $libc))
+  (alias core export $libc "memory" (core memory $memory))
+  (core func $get (canon lower (func $preopens "get-directories")
+    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+  (core module $main
+    (import "" "get" (func $get (param i32)))
+    (import "" "memory" (memory 1))
+    (func (export "count") (result i32) (call $get (i32.const 16)) (i32.load (i32.const 20))))
+  (core instance $main (instantiate $main
+    (with "" (instance (export "get" (func $get)) (export "memory" (memory $memory))))))
+  (func (export "count") (result u32) (canon lift (core func $main "count"))))
+"""
+
+
+def test_components_do_not_see_directories_whose_permissions_the_engine_cannot_enforce(tree: pathlib.Path) -> None:
+    from ferrowasm import component
+
+    config = WasiConfig()
+    config.preopen_dir(tree, "/rw")
+    config.preopen_dir(tree, "/ro", False)
+    linker = component.Linker(ENGINE)
+    linker.add_wasip2()
+    counter = component.Component(ENGINE, COUNT_PREOPENS)
+
+    def count() -> Any:
+        store = Store(ENGINE)
+        store.set_wasi(config)
+        function: Any = linker.instantiate(store, counter).get_func(store, "count")
+        return function(store)
+
+    assert count() == 2
+    config.preopen_dir(tree, "/inbox", DirPerms.WRITE_ONLY, FilePerms.READ_WRITE)
+    assert count() == 2
+    config.preopen_dir(tree, "/narrowed", DirPerms.READ_WRITE, FilePerms.READ_ONLY)
+    assert count() == 3

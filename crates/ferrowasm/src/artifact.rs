@@ -114,7 +114,7 @@ pub(crate) fn load_file<A: Artifact>(py: Python<'_>, engine: &Engine, path: &Pat
         return crate::gil::detached(py, || unsafe { A::from_file(engine, path) });
     }
     // Not mapped: the file could change between the check and the use.
-    let bytes = py.detach(|| std::fs::read(path)).map_err(|error| os_error(error, path))?;
+    let bytes = py.detach(|| std::fs::read(path)).map_err(|error| os_error(py, &error, path))?;
     load(py, engine, &bytes)
 }
 
@@ -123,11 +123,12 @@ pub(crate) fn path_of(path: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
     path.py().import("os")?.call_method1("fsdecode", (path,))?.extract()
 }
 
-/// The Python exception for an I/O error, with the file's name.
-pub(crate) fn os_error(error: std::io::Error, path: &Path) -> PyErr {
-    let name = path.display().to_string();
-    match error.raw_os_error() {
-        Some(code) => PyOSError::new_err((code, error.to_string(), name)),
-        None => PyOSError::new_err(format!("{error}: {name}")),
+/// The Python exception for an I/O error, with the file's name and the words that Python uses.
+pub(crate) fn os_error(py: Python<'_>, error: &std::io::Error, path: &Path) -> PyErr {
+    let name = path.as_os_str();
+    let Some(code) = error.raw_os_error() else { return PyOSError::new_err(format!("{error}: {}", path.display())) };
+    match py.import("os").and_then(|os| os.call_method1("strerror", (code,))) {
+        Ok(reason) => PyOSError::new_err((code, reason.unbind(), name.to_owned())),
+        Err(error) => error,
     }
 }

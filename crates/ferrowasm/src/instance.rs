@@ -4,8 +4,9 @@ use std::sync::OnceLock;
 
 use pyo3::PyClass;
 use pyo3::exceptions::{PyKeyError, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::errors::Misuse;
 use crate::externs::{self, Owned};
@@ -15,6 +16,7 @@ use crate::global::Global;
 use crate::managed::{Managed, two_phase};
 use crate::memory::Memory;
 use crate::module::Module;
+use crate::numbers;
 use crate::shared_memory::SharedMemory;
 use crate::store::StoreArg;
 use crate::store::cell::Entry;
@@ -28,7 +30,7 @@ use crate::tag::Tag;
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Instance {
     owned: Managed<Owned<wasmtime::Instance>>,
-    /// Made when they are first asked for. They refer to nothing that could lead back here.
+    /// Made when they are first asked for.
     exports: OnceLock<Py<InstanceExports>>,
 }
 
@@ -99,6 +101,10 @@ impl Instance {
     fn __repr__(&self) -> &'static str {
         "<Instance>"
     }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(self.exports.get())
+    }
 }
 
 two_phase!(Instance, "(store, module, imports)");
@@ -115,12 +121,11 @@ pub(crate) struct InstanceExports {
 impl InstanceExports {
     fn find<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = key.py();
-        match key.cast::<PyInt>() {
-            Ok(index) => {
-                Ok(index.extract::<usize>().ok().and_then(|index| self.by_index.bind(py).get_item(index).ok()))
-            }
-            Err(_) => self.by_name.bind(py).get_item(key),
+        if key.is_instance_of::<PyString>() || !key.hasattr("__index__")? {
+            return self.by_name.bind(py).get_item(key);
         }
+        let index = numbers::index(key, "the index of an export")?;
+        Ok(index.extract::<usize>().ok().and_then(|index| self.by_index.bind(py).get_item(index).ok()))
     }
 
     /// The export of this name or index, which has to be a `T`.
@@ -145,7 +150,7 @@ impl InstanceExports {
     }
 
     fn __getitem__<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.find(key)?.ok_or_else(|| PyKeyError::new_err(key.clone().unbind()))
+        self.find(key)?.ok_or_else(|| PyKeyError::new_err((key.clone().unbind(),)))
     }
 
     /// The export of this name or index, or `default`.
@@ -218,5 +223,11 @@ impl InstanceExports {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("<InstanceExports {}>", self.by_name.bind(py).repr()?))
+    }
+
+    /// The exports may have attributes that lead back here. The collector breaks such a cycle in the dict.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.by_name)?;
+        visit.call(&self.by_index)
     }
 }

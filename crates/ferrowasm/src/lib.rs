@@ -11,6 +11,7 @@ mod externs;
 mod func;
 mod gil;
 mod global;
+mod guarded;
 mod host;
 mod instance;
 mod instance_pre;
@@ -21,6 +22,7 @@ mod managed;
 mod memory;
 mod module;
 mod numbers;
+mod outline;
 mod raw;
 mod refs;
 mod shared_memory;
@@ -96,6 +98,8 @@ mod _native {
     use super::tag::Tag;
     #[pymodule_export]
     use super::text::is_component;
+    #[pymodule_export]
+    use super::outline::module_outline;
     #[pymodule_export]
     use super::text::module_sections;
     #[pymodule_export]

@@ -1,7 +1,7 @@
 //! `Linker`: definitions by name, for the imports of modules.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::errors::{Misuse, OrRaise, wasmtime_error};
 use crate::externs;
 use crate::gil;
+use crate::guarded::{Guarded, Held};
 use crate::host::HostOwner;
 use crate::instance::Instance;
 use crate::instance_pre::{InstancePre, Requirements};
@@ -88,28 +89,24 @@ impl State {
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Linker {
     engine: OnceLock<Py<Engine>>,
-    state: Managed<Mutex<Option<State>>>,
+    state: Managed<Guarded<Option<State>>>,
 }
-
-/// The state of a linker, for as long as the lock is held. No Python code runs meanwhile.
-struct Locked<'a>(MutexGuard<'a, Option<State>>);
 
 impl Linker {
     fn empty() -> Linker {
         Linker { engine: OnceLock::new(), state: Managed::empty("Linker") }
     }
 
-    /// Locks the state. It is out while `define_module` runs the module's code, which must not use the linker.
+    /// Runs `work` with the state, which is out while `define_module` runs the module's code.
     fn with<R>(&self, py: Python<'_>, work: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
-        let Locked(mut guard) = self.lock()?;
-        match guard.as_mut() {
+        match self.lock(py)?.value.as_mut() {
             Some(state) => work(state),
-            None => Err(wasmtime_error(py, "the linker is busy: it is defining a module whose code is running")),
+            None => Err(busy(py)),
         }
     }
 
-    fn lock(&self) -> PyResult<Locked<'_>> {
-        Ok(Locked(self.state.get()?.lock().unwrap_or_else(PoisonError::into_inner)))
+    fn lock(&self, py: Python<'_>) -> PyResult<Held<'_, Option<State>>> {
+        self.state.get()?.lock(py).ok_or_else(|| busy(py))
     }
 
     /// Enters a store of the linker's engine.
@@ -135,17 +132,22 @@ impl Linker {
         Ok(module)
     }
 
-    fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
+    fn close_native(&self, py: Python<'_>) -> PyResult<()> {
         self.state.close();
-        self.clear();
+        self.clear(py);
         Ok(())
     }
 
-    /// Drops all definitions.
-    fn clear(&self) {
-        let state = self.state.peek().and_then(|state| state.lock().unwrap_or_else(PoisonError::into_inner).take());
+    /// Drops all definitions; a linker that is in use drops them when it is freed.
+    fn clear(&self, py: Python<'_>) {
+        let state = self.state.peek().and_then(|state| state.lock(py)).and_then(|mut held| held.value.take());
         drop(state);
     }
+}
+
+/// The linker is used by code that runs while it works: a module's start function, or a finaliser.
+fn busy(py: Python<'_>) -> PyErr {
+    wasmtime_error(py, "the linker is busy: it cannot be used by code that runs while it defines something")
 }
 
 #[pymethods]
@@ -153,7 +155,7 @@ impl Linker {
     fn __init__(&self, engine: &Bound<'_, Engine>) -> PyResult<()> {
         let linker = wasmtime::Linker::new(engine.get().get()?);
         let state = State { linker, allow_shadowing: false, origins: HashMap::new(), hosts: None };
-        self.state.initialise(Mutex::new(Some(state)))?;
+        self.state.initialise(Guarded::new(Some(state)))?;
         let _ = self.engine.set(engine.clone().unbind());
         Ok(())
     }
@@ -244,17 +246,16 @@ impl Linker {
         required.check(entry.shared.id)?;
         entry.shared.objects.keep(&hosts);
         // The module's code may run, and call Python: nothing may be locked then.
-        let Some(mut state) = self.lock()?.0.take() else {
-            return Err(wasmtime_error(py, "the linker is busy: it is defining a module whose code is running"));
-        };
+        let taken = self.lock(py)?.value.take();
+        let mut state = taken.ok_or_else(|| busy(py))?;
         let result = gil::run(py, &mut entry, |ctx| state.linker.module(ctx, name, module).map(drop));
         if result.is_ok() {
             for export in module.exports() {
                 state.set_origin(name, export.name(), Some(Origin::Store { id: entry.shared.id, kind: "Module" }));
             }
         }
-        if let Ok(Locked(mut guard)) = self.lock() {
-            *guard = Some(state);
+        if let Ok(mut held) = self.lock(py) {
+            *held.value = Some(state);
         }
         result
     }
@@ -354,9 +355,10 @@ impl Linker {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let Some(state) = self.state.peek() else { return Ok(()) };
         visit.call(self.engine.get())?;
         // A linker that is in use keeps what it has until the next collection.
-        let Some(Ok(guard)) = self.state.peek().map(Mutex::try_lock) else { return Ok(()) };
+        let Some(guard) = state.peek() else { return Ok(()) };
         let Some(state) = guard.as_ref() else { return Ok(()) };
         visit.call(&state.hosts)?;
         state.origins.values().try_for_each(|origin| match origin {
@@ -365,8 +367,8 @@ impl Linker {
         })
     }
 
-    fn __clear__(&self) {
-        self.clear();
+    fn __clear__(&self, py: Python<'_>) {
+        self.clear(py);
     }
 }
 

@@ -10,6 +10,8 @@ use crate::errors::Misuse;
 /// The value itself stays where it is when the object is closed: what was made from it earlier may still use it. It is freed with the object.
 pub(crate) struct Managed<T> {
     value: OnceLock<T>,
+    /// Whether there is a value. See `peek` for why `value` is not enough.
+    present: AtomicBool,
     closed: AtomicBool,
     kind: &'static str,
 }
@@ -17,18 +19,20 @@ pub(crate) struct Managed<T> {
 impl<T> Managed<T> {
     /// A value that `__init__` will set.
     pub(crate) fn empty(kind: &'static str) -> Managed<T> {
-        Managed { value: OnceLock::new(), closed: AtomicBool::new(false), kind }
+        Managed { value: OnceLock::new(), present: AtomicBool::new(false), closed: AtomicBool::new(false), kind }
     }
 
     pub(crate) fn new(kind: &'static str, value: T) -> Managed<T> {
-        Managed { value: OnceLock::from(value), closed: AtomicBool::new(false), kind }
+        Managed { value: OnceLock::from(value), present: AtomicBool::new(true), closed: AtomicBool::new(false), kind }
     }
 
     /// Sets the value; `__init__` of an object that has one already is refused.
     pub(crate) fn initialise(&self, value: T) -> pyo3::PyResult<()> {
         self.value.set(value).map_err(|_| {
             pyo3::exceptions::PyRuntimeError::new_err(format!("this {} is initialised already", self.kind))
-        })
+        })?;
+        self.present.store(true, Ordering::Release);
+        Ok(())
     }
 
     pub(crate) fn get(&self) -> Result<&T, Misuse> {
@@ -39,8 +43,11 @@ impl<T> Managed<T> {
     }
 
     /// The value, even if the object is closed.
+    ///
+    /// Fit for `__traverse__`: Python's collector may visit an object that is allocated but not constructed yet, whose memory
+    /// is all zero. `present` is false there, while a `OnceLock` of zeros passes for one that is set.
     pub(crate) fn peek(&self) -> Option<&T> {
-        self.value.get()
+        if self.present.load(Ordering::Acquire) { self.value.get() } else { None }
     }
 
     pub(crate) fn close(&self) {

@@ -85,7 +85,7 @@ impl Module {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
         let (engine, path) = (engine.get().get()?, artifact::path_of(path)?);
-        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(error, &path))?;
+        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(py, &error, &path))?;
         let module = gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
                 error.set_path(&path);

@@ -33,9 +33,9 @@ class Export:
 
 @dataclass(frozen=True)
 class Memory:
-    """A memory that the module imports or exports. Sizes are in pages of `page_size` bytes."""
+    """A memory of the module; `name` is `None` if it is neither imported nor exported. Sizes are in pages of `page_size` bytes."""
 
-    name: str
+    name: str | None
     imported: bool
     minimum: int
     maximum: int | None
@@ -79,8 +79,23 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def examine(source: Source) -> Report:
+    if source.kind is Kind.COMPILED:
+        return examine_compiled(source)
+    imports, exports, memories = _native.module_outline(source.data)
+    return Report(
+        file=source.name,
+        kind=source.kind.value,
+        size=len(source.data),
+        imports=[Import(*item) for item in imports],
+        exports=[Export(*item) for item in exports],
+        memories=[Memory(*item) for item in memories],
+        sections=[Section(*section) for section in _native.module_sections(source.data)],
+    )
+
+
+def examine_compiled(source: Source) -> Report:
+    """Compiled code has no sections any more, and does not tell the memories that it keeps to itself."""
     module = source.module(Engine())
-    sections = [] if source.kind is Kind.COMPILED else [Section(*section) for section in _native.module_sections(source.data)]
     return Report(
         file=source.name,
         kind=source.kind.value,
@@ -91,7 +106,6 @@ def examine(source: Source) -> Report:
             *(memory(f"{item.module}.{item.name}", True, item.type) for item in module.imports if isinstance(item.type, MemoryType)),
             *(memory(item.name, False, item.type) for item in module.exports if isinstance(item.type, MemoryType)),
         ],
-        sections=sections,
     )
 
 
@@ -109,7 +123,7 @@ def table(report: Report) -> Iterable[str]:
     yield f"{report.file}: {report.kind}, {human_size(report.size)}"
     yield from block("imports", [(f"{item.module}.{item.name}", item.type) for item in report.imports])
     yield from block("exports", [(item.name, item.type) for item in report.exports])
-    yield from block("memories", [(item.name, describe_memory(item)) for item in report.memories])
+    yield from block("memories", [(item.name or "(internal)", describe_memory(item)) for item in report.memories])
     yield from block("sections", [(section.kind, human_size(section.size)) for section in report.sections if section.name is None])
     yield from block("custom sections", [(section.name, human_size(section.size)) for section in report.sections if section.name is not None])
 

@@ -22,7 +22,7 @@ impl Data {
     fn wasi_and_http(&mut self) -> (&mut WasiP1Ctx, &mut WasiHttpCtx, &mut Refusal) {
         let Preview2 { unconfigured, http, hooks } = &mut self.preview2;
         let wasi = match &mut self.wasi {
-            Some(wasi) => &mut wasi.context,
+            Some(wasi) => wasi.for_components(),
             None => unconfigured.get_or_insert_with(|| WasiCtxBuilder::new().build_p1()),
         };
         (wasi, http, hooks)

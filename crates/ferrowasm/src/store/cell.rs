@@ -31,7 +31,7 @@ const UNINITIALISED: usize = 1;
 const CLOSED: usize = 3;
 
 /// A number that tells the running thread from every other live thread; never 0, and never odd.
-fn thread_token() -> usize {
+pub(crate) fn thread_token() -> usize {
     thread_local!(static TOKEN: u64 = const { 0 });
     TOKEN.with(|token| std::ptr::from_ref(token) as usize)
 }

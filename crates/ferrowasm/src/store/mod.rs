@@ -8,6 +8,7 @@ mod limits;
 mod objects;
 pub(crate) mod views;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -36,6 +37,8 @@ use cell::{Entry, StoreCell};
 pub(crate) struct Store {
     pub(crate) cell: StoreCell,
     links: OnceLock<Links>,
+    /// False in memory that is allocated (and zero) but not constructed yet, which Python's collector may visit.
+    constructed: AtomicBool,
 }
 
 /// What a store refers to in Python, set once by `__init__`.
@@ -46,7 +49,7 @@ struct Links {
 
 impl Store {
     fn empty() -> Store {
-        Store { cell: StoreCell::new(), links: OnceLock::new() }
+        Store { cell: StoreCell::new(), links: OnceLock::new(), constructed: AtomicBool::new(true) }
     }
 
     fn links(&self) -> Result<&Links, Misuse> {
@@ -200,6 +203,13 @@ impl Store {
         Ok(())
     }
 
+    /// Get the store ready for components that use wasi:http.
+    ///
+    /// Every store is: this is here for programs that call it. Outgoing requests are denied.
+    fn set_wasi_http(&self) -> PyResult<()> {
+        self.enter().map(drop)
+    }
+
     fn __repr__(&self) -> &'static str {
         match self.cell.enter() {
             Ok(_) => "<Store>",
@@ -210,6 +220,9 @@ impl Store {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if !self.constructed.load(Ordering::Acquire) {
+            return Ok(());
+        }
         if let Some(links) = self.links.get() {
             visit.call(&links.engine)?;
         }

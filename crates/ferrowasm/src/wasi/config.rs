@@ -10,6 +10,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::capture::{Capture, Captured};
@@ -114,21 +115,33 @@ impl State {
         let stdout = Arc::new(sink(&self.stdout, Sink::InheritStdout));
         let stderr = Arc::new(sink(&self.stderr, Sink::InheritStderr));
         let streams = Streams { stdin: Arc::new(stdin), stdout, stderr };
+        let context = self.context(&streams, |perms| Some(perms.widened()))?;
+        let uniform = self.preopens.iter().all(|preopen| preopen.perms.is_uniform());
+        let narrowed = if uniform { None } else { Some(self.context(&streams, Perms::narrowed)?) };
+        let descriptors = Descriptors::new(self.preopens.iter().map(|preopen| preopen.perms));
+        Ok(Wasi { context, narrowed, streams, descriptors, slots, engine: engine.clone() })
+    }
+
+    /// A context of the engine, whose preopened directories have the permissions that `perms` makes of theirs.
+    fn context(
+        &self,
+        streams: &Streams,
+        perms: impl Fn(Perms) -> Option<FsPerms>,
+    ) -> Result<WasiP1Ctx, (PathBuf, io::Error)> {
         let mut builder = WasiCtxBuilder::new();
         // File operations on the caller's thread: no threads of the engine's, which a forked child would miss.
         builder.allow_blocking_current_thread(true);
         builder.args(&self.argv).envs(&self.environment());
         builder.stdin(StdinHandle(streams.stdin.clone()));
         builder.stdout(StdoutHandle(streams.stdout.clone())).stderr(StdoutHandle(streams.stderr.clone()));
-        for Preopen { host, guest, perms } in &self.preopens {
-            let perms = if perms.may_write() { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-            if let Err(error) = builder.preopened_dir(host, guest, perms) {
+        for preopen in &self.preopens {
+            let Some(perms) = perms(preopen.perms) else { continue };
+            if let Err(error) = builder.preopened_dir(&preopen.host, &preopen.guest, perms) {
                 let error = error.downcast().unwrap_or_else(|error| io::Error::other(error.to_string()));
-                return Err((host.clone(), error));
+                return Err((preopen.host.clone(), error));
             }
         }
-        let descriptors = Descriptors::new(self.preopens.iter().map(|preopen| preopen.perms));
-        Ok(Wasi { context: builder.build_p1(), streams, descriptors, slots, engine: engine.clone() })
+        Ok(builder.build_p1())
     }
 
     fn objects(&self) -> impl Iterator<Item = &Py<PyAny>> {

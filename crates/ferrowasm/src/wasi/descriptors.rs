@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use wasmtime_wasi::FsPerms;
+
 /// A set of permissions: to read, to write, or both; the numbers are those of `DirPerms` and `FilePerms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Access(u8);
@@ -36,8 +38,20 @@ impl Perms {
         self.dir == self.file && self.dir != Access::WRITE
     }
 
-    pub(crate) fn may_write(self) -> bool {
-        self.dir.contains(Access::WRITE) || self.file.contains(Access::WRITE)
+    /// The engine's permissions that permit at least this.
+    pub(crate) fn widened(self) -> FsPerms {
+        let writes = self.dir.contains(Access::WRITE) || self.file.contains(Access::WRITE);
+        if writes { FsPerms::ReadWrite } else { FsPerms::ReadOnly }
+    }
+
+    /// The engine's permissions that permit at most this, if there are any.
+    pub(crate) fn narrowed(self) -> Option<FsPerms> {
+        let both = |access| self.dir.contains(access) && self.file.contains(access);
+        match (both(Access::READ), both(Access::WRITE)) {
+            (true, true) => Some(FsPerms::ReadWrite),
+            (true, false) => Some(FsPerms::ReadOnly),
+            (false, _) => None,
+        }
     }
 
     pub(crate) fn contains(self, other: Perms) -> bool {

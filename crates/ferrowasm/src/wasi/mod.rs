@@ -24,7 +24,9 @@ use stdio::Streams;
 
 /// The WASI state of one store.
 pub(crate) struct Wasi {
-    pub(crate) context: WasiP1Ctx,
+    context: WasiP1Ctx,
+    /// What components get where permissions are finer than the engine's: there, nobody but the engine enforces them.
+    narrowed: Option<WasiP1Ctx>,
     streams: Streams,
     descriptors: Descriptors,
     /// What the streams call.
@@ -33,6 +35,11 @@ pub(crate) struct Wasi {
 }
 
 impl Wasi {
+    /// The context for components.
+    pub(crate) fn for_components(&mut self) -> &mut WasiP1Ctx {
+        self.narrowed.as_mut().unwrap_or(&mut self.context)
+    }
+
     /// Lets go of the Python objects of a state that has been replaced by another one.
     pub(crate) fn release(self) {
         self.slots.iter().for_each(|slot| slot.empty());
