@@ -4,7 +4,7 @@
 import ctypes
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, ClassVar, Final, Literal, Protocol, Self, SupportsFloat, SupportsIndex, TypeAlias, TypeVar, final, overload
 
 from typing_extensions import Buffer, disjoint_base
@@ -30,6 +30,7 @@ class _Writer(Protocol):
 
 __version__: Final[str]
 engine_version: Final[str]
+_component: ModuleType  # `ferrowasm.component._native`
 
 def wat2wasm(wat: str | Buffer) -> bytearray: ...
 def print_wat(data: Buffer) -> str: ...

@@ -177,12 +177,17 @@ def test_host_resources_stand_for_python_objects_and_are_dropped_once() -> None:
 def test_a_borrow_ends_with_the_callback() -> None:
     dropped: list[int] = []
     lent: list[ResourceAny] = []
+
+    def size(_context: StoreContext, file: ResourceAny) -> int:
+        lent.append(file)
+        return 5
+
     engine = Engine()
     linker = Linker(engine)
     with linker.root() as root:
         root.add_resource("file", ResourceType.host(1), lambda _context, rep: dropped.append(rep))
         root.add_func("open", lambda _context, x: ResourceHost.own(x, 1))
-        root.add_func("size", lambda _context, file: (lent.append(file), 5)[1])
+        root.add_func("size", size)
     store = Store(engine)
     exports = linker.instantiate(store, Component(engine, USING)).exports(store)
     assert exports.measure(store, 9) == 5 and dropped == [9]

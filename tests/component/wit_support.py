@@ -80,8 +80,8 @@ def instantiate(text: str, engine: Engine | None = None, **imports: Callable[...
     store = Store(engine)
     linker = Linker(engine)
     with linker.root() as root:
-        for name, function in imports.items():
-            root.add_func(name, function)
+        for name, host in imports.items():
+            root.add_func(name, host)
     instance = linker.instantiate(store, Component(engine, text))
 
     def function(name: str) -> Func:

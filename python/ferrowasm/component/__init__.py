@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as _Mapping
 
-from .._native.component import (
+from ._native import (
     Component,
     ComponentInstanceType,
     ComponentType,
@@ -63,7 +63,8 @@ from ._types import (
 )
 from ._values import Record
 
-_Mapping.register(InstanceExports)
+# Every abstract base class has `register`; the standard stubs do not say so for this one.
+_Mapping.register(InstanceExports)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
 #: What a component or instance type imports and exports.
 ComponentItem = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from .._native import Store
-from .._native.component import Func, InstanceExports, ResourceAny, ResourceType
+from ._native import Func, InstanceExports, ResourceAny, ResourceType
 
 __all__ = ["GuestResource", "guest_class"]
 
@@ -15,8 +14,8 @@ __all__ = ["GuestResource", "guest_class"]
 class GuestResource:
     """A resource of a guest. Classes are made by `guest_class`.
 
-    Methods are called without the store, which the object remembers. An object can be passed wherever its resource is expected; `drop()`, or the end of a `with` block, runs
-    the destructor. `handle` is the `ResourceAny` behind it.
+    Methods are called without the store, which the object remembers. An object can be passed wherever its resource is expected;
+    `drop()`, or the end of a `with` block, runs the destructor. `handle` is the `ResourceAny` behind it.
     """
 
     #: The type of the resource.
@@ -25,7 +24,8 @@ class GuestResource:
 
     def __init__(self, store: Store, *args: Any) -> None:
         if self._constructor is None:
-            raise TypeError(f"the resource {type(self).__name__} has no constructor; use {type(self).__name__}.of(store, handle)")
+            name = self.__class__.__name__
+            raise TypeError(f"the resource {name} has no constructor; use {name}.of(store, handle)")
         self.store = store
         self.handle: ResourceAny = self._constructor(store, *args)
 
@@ -46,7 +46,7 @@ class GuestResource:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(self, exc_type: object, exc: object, traceback: object) -> None:
         self.drop()
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from .._native import Caller, Store, StoreContext
-from .._native.component import LinkerInstance, ResourceAny, ResourceHost, ResourceType
+from ._native import LinkerInstance, ResourceAny, ResourceHost, ResourceType
 
 __all__ = ["HostResources"]
 
@@ -22,9 +22,9 @@ _numbers = itertools.count(2**31)
 class HostResources(Generic[T]):
     """A resource type of the host whose values are Python objects.
 
-    `define` adds the type to a linker, `new` makes a resource that can be passed to a guest, and `get` finds the object again. `drop`, if given, is called with
-    the object when a guest drops the resource, once; `close()` (or the end of a `with` block) does the same for the objects that are left, for
-    example because their store was closed.
+    `define` adds the type to a linker, `new` makes a resource that can be passed to a guest, and `get` finds the object again. `drop`, if given,
+    is called with the object when a guest drops the resource, once; `close()` (or the end of a `with` block) does the same for the objects that
+    are left, for example because their store was closed.
     """
 
     def __init__(self, drop: Callable[[T], object] | None = None) -> None:
@@ -48,7 +48,10 @@ class HostResources(Generic[T]):
         return ResourceHost.own(rep, self._number)
 
     def get(self, store: Store | Caller | StoreContext, handle: ResourceAny | ResourceHost) -> T:
-        """The object behind a handle that a guest passed. A `ResourceAny` is used up; one that owns its resource hands it over to the host: see `take`."""
+        """The object behind a handle that a guest passed.
+
+        A `ResourceAny` is used up. One that owns its resource hands it over to the host, which keeps the object: see `take`.
+        """
         host = handle.to_host(store) if isinstance(handle, ResourceAny) else handle
         if host.type != self._number:
             raise TypeError("the handle is of another resource type")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 from .._managed import Managed
-from .._native import component as _native
+from ._native import ResourceType
 
 __all__ = [
     "Bool",
@@ -205,6 +206,7 @@ class _Parts(ValType):
     """Types whose parts are in a list: wasmtime-py gives lists, so they are copied when they are asked for."""
 
     __slots__ = ("_parts",)
+    _parts: tuple[Any, ...]
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, _Parts) and self._parts == other._parts
@@ -362,7 +364,7 @@ class StreamType(ValType):
 class OwnType(ValType):
     """`own<R>`: a `ResourceAny` or an owned `ResourceHost`, whose ownership goes along."""
 
-    ty: _native.ResourceType
+    ty: ResourceType
 
     def __repr__(self) -> str:
         return f"own<{self.ty!r}>"
@@ -372,7 +374,7 @@ class OwnType(ValType):
 class BorrowType(ValType):
     """`borrow<R>`: a `ResourceAny` or `ResourceHost`, lent for the duration of the call."""
 
-    ty: _native.ResourceType
+    ty: ResourceType
 
     def __repr__(self) -> str:
         return f"borrow<{self.ty!r}>"

@@ -63,7 +63,7 @@ impl Component {
     #[staticmethod]
     fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: PathBuf) -> PyResult<Component> {
         let engine = engine.get().get()?;
-        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(error, &path))?;
+        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(py, &error, &path))?;
         gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
                 error.set_path(&path);
