@@ -10,6 +10,7 @@ from collections.abc import Mapping as _Mapping
 
 from ._errors import (
     ClosedError,
+    ComponentTrap,
     ExitTrap,
     ExpiredError,
     Frame,
@@ -77,6 +78,7 @@ __all__ = [
     "Caller",
     "Capture",
     "ClosedError",
+    "ComponentTrap",
     "Config",
     "DirPerms",
     "Engine",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClosedError",
+    "ComponentTrap",
     "ExitTrap",
     "ExpiredError",
     "Frame",
@@ -237,6 +238,13 @@ class Trap(Managed, Exception):
         # A reference into a store means nothing in another process.
         state = {name: value for name, value in self.__dict__.items() if name != "_exception"}
         return (type(self), self.args, state)
+
+
+class ComponentTrap(Trap, WasmtimeError):
+    """A component trapped.
+
+    It is a `WasmtimeError` too, because programs written for `wasmtime` catch that around calls of components.
+    """
 
 
 class WrongStoreError(WasmtimeError, ValueError):

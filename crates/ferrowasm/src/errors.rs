@@ -64,6 +64,16 @@ pub(crate) fn raised(error: PyErr) -> Error {
 
 /// Converts an error of the engine. The Python exception of a callback comes out as the same object, traceback intact.
 pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
+    to_python_as(py, error, "Trap")
+}
+
+/// The same for an error of a component.
+pub(crate) fn component_error(py: Python<'_>, error: &Error) -> PyErr {
+    to_python_as(py, error, "ComponentTrap")
+}
+
+/// Traps become exceptions of the class `trap_class`.
+fn to_python_as(py: Python<'_>, error: &Error, trap_class: &str) -> PyErr {
     if let Some(Raised(exception)) = error.downcast_ref::<Raised>() {
         return exception.clone_ref(py);
     }
@@ -81,7 +91,7 @@ pub(crate) fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     if trap == Some(&Trap::CannotEnterComponent) {
         message.push_str(CANNOT_ENTER);
     }
-    from_engine(py, "Trap", (message, trap.map(|trap| *trap as u8), frames))
+    from_engine(py, trap_class, (message, trap.map(|trap| *trap as u8), frames))
 }
 
 /// Hands the WebAssembly exception that nobody caught, if there is one, over to the Python exception that reports it.

@@ -73,6 +73,8 @@ mod _native {
     #[pymodule_export]
     use super::module::Module;
     #[pymodule_export]
+    use super::outline::module_outline;
+    #[pymodule_export]
     use super::refs::AnyRef;
     #[pymodule_export]
     use super::refs::ArrayRef;
@@ -98,8 +100,6 @@ mod _native {
     use super::tag::Tag;
     #[pymodule_export]
     use super::text::is_component;
-    #[pymodule_export]
-    use super::outline::module_outline;
     #[pymodule_export]
     use super::text::module_sections;
     #[pymodule_export]

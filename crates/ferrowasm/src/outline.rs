@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use wasmparser::types::{EntityType, TypesRef};
-use wasmparser::{Encoding, ExternalKind, MemoryType, Parser, Payload, TableType, TypeRef, ValidPayload, Validator, WasmFeatures};
+use wasmparser::{
+    Encoding, ExternalKind, MemoryType, Parser, Payload, TableType, TypeRef, ValidPayload, Validator, WasmFeatures,
+};
 
 use crate::errors::wasmtime_error;
 use crate::module::bytes_of;
@@ -21,7 +23,10 @@ type Memory = (Option<String>, bool, u64, Option<u64>, u64, bool, bool);
 /// Kinds are `func`, `global`, `memory`, `table` and `tag`, and types are in the words of the text format. The name of a memory is the one under which it is imported (`module.name`)
 /// or first exported. Declarations are checked, function bodies are not. Raises `WasmtimeError` when the binary is malformed or a component.
 #[pyfunction]
-pub(crate) fn module_outline(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<(Vec<Import>, Vec<Export>, Vec<Memory>)> {
+pub(crate) fn module_outline(
+    py: Python<'_>,
+    data: &Bound<'_, PyAny>,
+) -> PyResult<(Vec<Import>, Vec<Export>, Vec<Memory>)> {
     let bytes = bytes_of(data, "a module as bytes")?;
     let bytes = bytes.as_bytes();
     py.detach(|| outline(bytes)).map_err(|message| wasmtime_error(py, &message))
@@ -34,7 +39,9 @@ fn outline(binary: &[u8]) -> Result<(Vec<Import>, Vec<Export>, Vec<Memory>), Str
     for payload in Parser::new(0).parse_all(binary) {
         let payload = payload.map_err(text)?;
         match &payload {
-            Payload::Version { encoding: Encoding::Component, .. } => return Err("expected a core module, got a component".to_owned()),
+            Payload::Version { encoding: Encoding::Component, .. } => {
+                return Err("expected a core module, got a component".to_owned());
+            }
             Payload::ImportSection(imports) => {
                 for import in imports.clone().into_imports() {
                     let import = import.map_err(text)?;
@@ -65,7 +72,11 @@ fn text(error: wasmparser::BinaryReaderError) -> String {
     error.to_string()
 }
 
-fn describe(types: TypesRef<'_>, memory_names: &HashMap<u32, String>, imported_memories: u32) -> (Vec<Import>, Vec<Export>, Vec<Memory>) {
+fn describe(
+    types: TypesRef<'_>,
+    memory_names: &HashMap<u32, String>,
+    imported_memories: u32,
+) -> (Vec<Import>, Vec<Export>, Vec<Memory>) {
     let imports = types.core_imports().into_iter().flatten().map(|(module, name, ty)| {
         let (kind, ty) = entity(types, ty);
         (module.to_owned(), name.to_owned(), kind, ty)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping as _Mapping
 from typing import TypeAlias as _TypeAlias
 
-from .._native.component import (
+from ._native import (
     Component,
     ComponentInstanceType,
     ComponentType,
@@ -22,12 +22,13 @@ from .._native.component import (
     LinkerInstance,
     ModuleType,
     Ok,
-    Record,
     ResourceAny,
     ResourceHost,
     ResourceType,
     Variant,
 )
+from ._guest import GuestResource, guest_class
+from ._host import HostResources
 from ._types import (
     F32,
     F64,
@@ -61,6 +62,7 @@ from ._types import (
     VariantLikeType,
     VariantType,
 )
+from ._values import Record
 
 # Every abstract base class has `register`; the standard stubs do not say so for this one.
 _Mapping.register(InstanceExports)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
@@ -95,6 +97,8 @@ __all__ = [
     "Func",
     "FuncType",
     "FutureType",
+    "GuestResource",
+    "HostResources",
     "Instance",
     "InstanceExports",
     "InstancePre",
@@ -119,4 +123,5 @@ __all__ = [
     "Variant",
     "VariantLikeType",
     "VariantType",
+    "guest_class",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._managed import Managed
-from .._native import component as _native
+from ._native import ResourceType
 
 __all__ = [
     "Bool",
@@ -364,7 +364,7 @@ class StreamType(ValType):
 class OwnType(ValType):
     """`own<R>`: a `ResourceAny` or an owned `ResourceHost`, whose ownership goes along."""
 
-    ty: _native.ResourceType
+    ty: ResourceType
 
     def __repr__(self) -> str:
         return f"own<{self.ty!r}>"
@@ -374,7 +374,7 @@ class OwnType(ValType):
 class BorrowType(ValType):
     """`borrow<R>`: a `ResourceAny` or `ResourceHost`, lent for the duration of the call."""
 
-    ty: _native.ResourceType
+    ty: ResourceType
 
     def __repr__(self) -> str:
         return f"borrow<{self.ty!r}>"

@@ -110,7 +110,7 @@ impl Component {
     #[getter]
     fn r#type(&self) -> PyResult<ComponentType> {
         let component = self.get()?;
-        Ok(ComponentType::new(component.component_type(), component.engine()))
+        Ok(ComponentType::new(component.component_type(), component))
     }
 
     /// The index of an export, for quick look-ups in instances; `None` if there is no export of this name.

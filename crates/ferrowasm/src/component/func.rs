@@ -9,7 +9,6 @@ use pyo3::types::PyTuple;
 use super::abi::{self, Form, Lowering, Probed, Returned};
 use super::types;
 use crate::errors::OrRaise;
-use crate::gil;
 use crate::store::StoreArg;
 use crate::store::cell::Entry;
 use crate::vectorcall::{self, Args, Callable, Stack};
@@ -58,7 +57,7 @@ impl Func {
         }
         let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
         let image = Lowering::new(py, self.store_id, &resource_type).params(&probed.params, names, args)?;
-        let value = match gil::run(py, &mut entry, |ctx| probed.call(ctx, &image, self.form))? {
+        let value = match super::run(py, &mut entry, |ctx| probed.call(ctx, &image, self.form))? {
             Returned::Nothing => py.None(),
             Returned::Number(number) => number.to_python(py),
             Returned::Object { value, resources } => {

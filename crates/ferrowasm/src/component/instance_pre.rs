@@ -7,7 +7,6 @@ use pyo3::types::PyTuple;
 use super::compiled::Component;
 use super::instance::Instance;
 use crate::errors::{Misuse, wasmtime_error};
-use crate::gil;
 use crate::managed::{Managed, managed};
 use crate::store::{Data, StoreArg};
 
@@ -56,7 +55,7 @@ impl InstancePre {
             ));
         }
         entry.shared.objects.keep(self.hosts.bind(py));
-        let instance = gil::run(py, &mut entry, |ctx| pre.instantiate(ctx))?;
+        let instance = super::run(py, &mut entry, |ctx| pre.instantiate(ctx))?;
         Ok(Instance::new(entry.shared.id, instance, pre.component()))
     }
 

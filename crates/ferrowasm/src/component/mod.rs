@@ -18,8 +18,24 @@ use pyo3::prelude::*;
 
 pub(crate) use wasi::Preview2;
 
-/// `ferrowasm._native.component`.
-#[pymodule(submodule)]
+use wasmtime::StoreContextMut;
+
+use crate::errors::component_error;
+use crate::gil;
+use crate::store::Data;
+use crate::store::cell::Entry;
+
+/// Runs `work`, which may run a component, in a store that was entered.
+fn run<R: Send>(
+    py: Python<'_>,
+    entry: &mut Entry<'_>,
+    work: impl FnOnce(StoreContextMut<'_, Data>) -> wasmtime::Result<R> + Send,
+) -> PyResult<R> {
+    gil::run(py, entry, |ctx| Ok(work(ctx)))?.map_err(|error| component_error(py, &error))
+}
+
+/// `ferrowasm.component._native`.
+#[pymodule(submodule, name = "_component")]
 pub(crate) mod component {
     use super::*;
 
@@ -44,8 +60,6 @@ pub(crate) mod component {
     #[pymodule_export]
     use super::record::GoodResult;
     #[pymodule_export]
-    use super::record::Record;
-    #[pymodule_export]
     use super::record::Variant;
     #[pymodule_export]
     use super::resource::ResourceAny;
@@ -60,10 +74,10 @@ pub(crate) mod component {
     #[pymodule_export]
     use super::types::ModuleType;
 
-    /// Lets Python import from the submodule, too: an extension module is no package.
+    /// Puts the module where its Python part imports it from: an extension module is no package that one could import from.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let modules = module.py().import("sys")?.getattr("modules")?;
-        modules.set_item("ferrowasm._native.component", module)
+        modules.set_item("ferrowasm.component._native", module)
     }
 }

@@ -2,72 +2,35 @@
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
 
-/// The value of a record: its fields are attributes.
-///
-/// `Record(**fields)` makes one. Fields can be read by their names in WIT (`getattr(r, "my-field")`, `r["my-field"]`) and as Python identifiers
-/// (`r.my_field`). Records are equal when they have the same fields with equal values.
-#[pyclass(subclass, dict, weakref, module = "ferrowasm.component")]
-pub(crate) struct Record {}
+use crate::vectorcall;
 
-impl Record {
-    pub(crate) fn new() -> Record {
-        Record {}
-    }
+/// The class `Record` of `ferrowasm.component`, which is written in Python, and how an empty one is made.
+struct RecordClass {
+    class: Py<PyAny>,
+    new: Py<PyAny>,
 }
 
-fn fields<'py>(record: &Bound<'py, Record>) -> PyResult<Bound<'py, PyDict>> {
-    Ok(record.getattr("__dict__")?.cast_into()?)
+static RECORD: PyOnceLock<RecordClass> = PyOnceLock::new();
+
+fn record_class(py: Python<'_>) -> PyResult<&RecordClass> {
+    RECORD.get_or_try_init(py, || {
+        let class = py.import("ferrowasm.component._values")?.getattr("Record")?;
+        Ok(RecordClass { new: class.getattr("__new__")?.unbind(), class: class.unbind() })
+    })
 }
 
-#[pymethods]
-impl Record {
-    #[new]
-    #[pyo3(signature = (*_args, **_fields), text_signature = "(**fields)")]
-    fn py_new(_args: &Bound<'_, PyTuple>, _fields: Option<&Bound<'_, PyDict>>) -> Record {
-        Record {}
-    }
+/// A record without fields; they are attributes, to be set.
+pub(crate) fn new_record(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let RecordClass { class, new } = record_class(py)?;
+    vectorcall::call_python(new.bind(py), &[class.bind(py).clone()])
+}
 
-    #[pyo3(signature = (**fields))]
-    fn __init__(slf: &Bound<'_, Self>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        for (name, value) in fields.into_iter().flatten() {
-            slf.setattr(name.cast::<PyString>()?, value)?;
-        }
-        Ok(())
-    }
-
-    /// Finds a field by the Python form of its name; called for attributes that do not exist.
-    fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        let kebab = name.to_str()?.replace('_', "-");
-        fields(slf)?
-            .get_item(&kebab)?
-            .ok_or_else(|| pyo3::exceptions::PyAttributeError::new_err(format!("the record has no field '{name}'")))
-    }
-
-    fn __getitem__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        let kebab = name.to_str()?.replace('_', "-");
-        let fields = fields(slf)?;
-        let found = match fields.get_item(name)? {
-            Some(value) => Some(value),
-            None => fields.get_item(&kebab)?,
-        };
-        found.ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(name.to_string()))
-    }
-
-    fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        match other.cast::<Record>() {
-            Ok(other) => fields(slf)?.rich_compare(fields(other)?, pyo3::pyclass::CompareOp::Eq),
-            Err(_) => Ok(slf.py().NotImplemented().into_bound(slf.py())),
-        }
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let fields = fields(slf)?;
-        let fields =
-            fields.iter().map(|(name, value)| Ok(format!("{name}={}", value.repr()?))).collect::<PyResult<Vec<_>>>()?;
-        Ok(format!("Record({})", fields.join(", ")))
-    }
+/// Whether a value is a `Record`, and of no subclass.
+pub(crate) fn is_record(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(value.get_type().is(record_class(value.py())?.class.bind(value.py())))
 }
 
 /// The value of a variant whose cases the class of the payload does not tell apart: the name of the case, and its payload (`None` without one).

@@ -8,7 +8,6 @@ use pyo3::types::PyString;
 use wasmtime::component::ResourceDynamic;
 
 use crate::errors::{Misuse, OrRaise, wasmtime_error};
-use crate::gil;
 use crate::managed::{Managed, managed};
 use crate::numbers;
 use crate::store::StoreArg;
@@ -172,7 +171,7 @@ impl ResourceAny {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter_own(self.store_id(), "ResourceAny")?;
         self.life.end(py, State::Dropped)?;
-        gil::run(py, &mut entry, |ctx| self.resource.resource_drop(ctx))
+        super::run(py, &mut entry, |ctx| self.resource.resource_drop(ctx))
     }
 
     /// The same resource as a `ResourceHost`, which takes the place of this handle. Raises `WasmtimeError` if a guest defined the resource.

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 
 use super::resource::ResourceType;
@@ -66,13 +67,13 @@ pub(super) fn func_to_python<'py>(py: Python<'py>, ty: &ComponentFunc) -> PyResu
     make(py, "FuncType", (params, result))
 }
 
-fn item_to_python<'py>(py: Python<'py>, engine: &wasmtime::Engine, item: ComponentItem) -> PyResult<Bound<'py, PyAny>> {
+fn item_to_python<'py>(py: Python<'py>, component: &Component, item: ComponentItem) -> PyResult<Bound<'py, PyAny>> {
     Ok(match item {
         ComponentItem::ComponentFunc(ty) => func_to_python(py, &ty)?,
         ComponentItem::CoreFunc(ty) => Bound::new(py, crate::types::FuncType::wrap(&ty))?.into_any(),
-        ComponentItem::Module(ty) => Bound::new(py, ModuleType::new(ty, engine))?.into_any(),
-        ComponentItem::Component(ty) => Bound::new(py, ComponentType::new(ty, engine))?.into_any(),
-        ComponentItem::ComponentInstance(ty) => Bound::new(py, ComponentInstanceType::new(ty, engine))?.into_any(),
+        ComponentItem::Module(ty) => Bound::new(py, ModuleType::new(ty, component))?.into_any(),
+        ComponentItem::Component(ty) => Bound::new(py, ComponentType::new(ty, component))?.into_any(),
+        ComponentItem::ComponentInstance(ty) => Bound::new(py, ComponentInstanceType::new(ty, component))?.into_any(),
         ComponentItem::Type(ty) => to_python(py, &ty)?,
         ComponentItem::Resource(ty) => Bound::new(py, ResourceType::wrap(ty))?.into_any(),
     })
@@ -81,27 +82,27 @@ fn item_to_python<'py>(py: Python<'py>, engine: &wasmtime::Engine, item: Compone
 /// Items by name, in the order of the component.
 fn items<'py, 'a>(
     py: Python<'py>,
-    engine: &wasmtime::Engine,
+    component: &Component,
     items: impl Iterator<Item = (&'a str, wasmtime::component::types::ComponentExtern<'a>)>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let dict = PyDict::new(py);
     for (name, item) in items {
-        dict.set_item(name, item_to_python(py, engine, item.ty)?)?;
+        dict.set_item(name, item_to_python(py, component, item.ty)?)?;
     }
     Ok(dict)
 }
 
-/// A type and the engine it belongs to.
+/// A type and the component it belongs to, which keeps the core types that it mentions registered with the engine.
 struct Owned<T> {
     ty: T,
-    engine: wasmtime::Engine,
+    component: Component,
 }
 
 impl<T> Owned<T> {
     /// The type, if `engine` is the one it belongs to.
-    fn get_for(&self, engine: &Bound<'_, Engine>, kind: &'static str) -> PyResult<&T> {
-        if wasmtime::Engine::same(engine.get().get()?, &self.engine) {
-            Ok(&self.ty)
+    fn get_for(&self, engine: &Bound<'_, Engine>, kind: &'static str) -> PyResult<(&T, &Component)> {
+        if wasmtime::Engine::same(engine.get().get()?, self.component.engine()) {
+            Ok((&self.ty, &self.component))
         } else {
             Err(Misuse::WrongEngine(kind).into())
         }
@@ -118,11 +119,11 @@ macro_rules! inspected {
         }
 
         impl $class {
-            pub(super) fn new(ty: $ty, engine: &wasmtime::Engine) -> $class {
-                $class { ty: Managed::new(stringify!($class), Owned { ty, engine: engine.clone() }) }
+            pub(super) fn new(ty: $ty, component: &Component) -> $class {
+                $class { ty: Managed::new(stringify!($class), Owned { ty, component: component.clone() }) }
             }
 
-            fn get_for(&self, engine: &Bound<'_, Engine>) -> PyResult<&$ty> {
+            fn get_for(&self, engine: &Bound<'_, Engine>) -> PyResult<(&$ty, &Component)> {
                 self.ty.get()?.get_for(engine, stringify!($class))
             }
 
@@ -155,14 +156,14 @@ inspected! {
 impl ComponentType {
     /// The imports by name. `engine` is the one of the component.
     fn imports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyDict>> {
-        let native = engine.get().get()?;
-        items(py, native, self.get_for(engine)?.imports(native))
+        let (ty, component) = self.get_for(engine)?;
+        items(py, component, ty.imports(component.engine()))
     }
 
     /// The exports by name. `engine` is the one of the component.
     fn exports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyDict>> {
-        let native = engine.get().get()?;
-        items(py, native, self.get_for(engine)?.exports(native))
+        let (ty, component) = self.get_for(engine)?;
+        items(py, component, ty.exports(component.engine()))
     }
 }
 
@@ -170,8 +171,8 @@ impl ComponentType {
 impl ComponentInstanceType {
     /// The exports by name. `engine` is the one of the component.
     fn exports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyDict>> {
-        let native = engine.get().get()?;
-        items(py, native, self.get_for(engine)?.exports(native))
+        let (ty, component) = self.get_for(engine)?;
+        items(py, component, ty.exports(component.engine()))
     }
 }
 
@@ -179,15 +180,15 @@ impl ComponentInstanceType {
 impl ModuleType {
     /// The imports, as a list of `ImportType`. `engine` is the one of the component.
     fn imports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyList>> {
-        let native = engine.get().get()?;
-        let imports = self.get_for(engine)?.imports(native);
+        let (ty, component) = self.get_for(engine)?;
+        let imports = ty.imports(component.engine());
         PyList::new(py, imports.map(|((module, name), ty)| crate::types::ImportType::of(module, name, &ty)))
     }
 
     /// The exports, as a list of `ExportType`. `engine` is the one of the component.
     fn exports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyList>> {
-        let native = engine.get().get()?;
-        let exports = self.get_for(engine)?.exports(native);
+        let (ty, component) = self.get_for(engine)?;
+        let exports = ty.exports(component.engine());
         PyList::new(py, exports.map(|(name, ty)| crate::types::ExportType::of(name, &ty)))
     }
 }

@@ -4,12 +4,13 @@ use std::slice::Iter;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PySet, PyString, PyTuple};
+use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{InterfaceType, LiftContext};
 use wasmtime::component::{Lift, ResourceAny};
 use wasmtime::{Error, ValRaw};
 
 use super::shape::{Cases, Int, Kind, Map, Member, Name, Shape, Style};
-use crate::component::record::{BadResult, GoodResult, Record, Variant};
+use crate::component::record::{BadResult, GoodResult, Variant, new_record};
 use crate::component::resource::ResourceAny as PyResourceAny;
 use crate::errors::{OrRaise, wasmtime_error};
 use crate::values;
@@ -144,9 +145,7 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
             }
             Kind::String => {
                 let (address, length) = origin.pointer();
-                let pair = [ValRaw::u32(address), ValRaw::u32(length)];
-                let text = String::linear_lift_from_flat(self.cx, InterfaceType::String, &pair).or_raise(py)?;
-                Ok(PyString::new(py, &text).into_any())
+                self.string(address, length)
             }
             Kind::List(element) => {
                 let (address, length) = origin.pointer();
@@ -158,12 +157,12 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
                 self.map(map, address as usize, length as usize)
             }
             Kind::Record(fields) => {
-                let record = Bound::new(py, Record::new())?;
+                let record = new_record(py)?;
                 for field in fields {
                     let value = self.value(&field.member.shape, origin.part(&field.member))?;
                     record.setattr(field.name.wit.bind(py), value)?;
                 }
-                Ok(record.into_any())
+                Ok(record)
             }
             Kind::Tuple(members) => Ok(PyTuple::new(py, self.members(members, origin)?)?.into_any()),
             Kind::Variant(cases) => self.variant(shape, cases, origin),
@@ -184,6 +183,18 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
         mut origin: Origin<'_, '_, 'b>,
     ) -> PyResult<Vec<Bound<'py, PyAny>>> {
         members.into_iter().map(|member| self.value(&member.shape, origin.part(member))).collect()
+    }
+
+    fn string(&mut self, address: u32, length: u32) -> PyResult<Bound<'py, PyAny>> {
+        let py = self.py;
+        if self.cx.options().string_encoding == StringEncoding::Utf8 {
+            let bytes = self.items(address as usize, length as usize, 1, 1, 1)?;
+            let text = str::from_utf8(bytes).map_err(|error| wasmtime_error(py, &error.to_string()))?;
+            return Ok(PyString::new(py, text).into_any());
+        }
+        let pair = [ValRaw::u32(address), ValRaw::u32(length)];
+        let text = String::linear_lift_from_flat(self.cx, InterfaceType::String, &pair).or_raise(py)?;
+        Ok(PyString::new(py, &text).into_any())
     }
 
     /// The memory of a list. What is read counts against the limit of what a guest may make its host allocate.

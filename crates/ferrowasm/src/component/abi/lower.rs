@@ -13,7 +13,7 @@ use super::failure::{Failure, Lowered, Step, class_name};
 use super::image::{Image, Place, Resource};
 use super::kept::{Exported, Immutable};
 use super::shape::{Cases, Classes, Field, Int, Kind, Map, Member, Name, Shape, Style, Tuple};
-use crate::component::record::{Record, Variant};
+use crate::component::record::{Variant, is_record};
 use crate::component::resource::{Moved, ResourceAny, ResourceHost};
 use crate::values;
 use crate::vectorcall::Args;
@@ -429,7 +429,7 @@ enum Access {
 
 impl Access {
     fn of(value: &Bound<'_, PyAny>) -> Lowered<Access> {
-        Ok(if value.is_instance_of::<Record>() {
+        Ok(if is_record(value)? {
             Access::Attributes
         } else if value.is_instance_of::<PyDict>() {
             Access::Dict

@@ -1,11 +1,11 @@
-# The types of the native part, which is one extension module with a submodule; only its stubs are a folder.
+# The types of the native part; those of its submodule are in `component/_native.pyi`.
 # `tests/typing/test_stubs.py` holds them against what is there at run time; the docstrings are in the Rust sources,
 # where `help()` finds them.
 
 import ctypes
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import (
     Any,
     ClassVar,
@@ -25,9 +25,8 @@ from typing import (
 
 from typing_extensions import Buffer, disjoint_base
 
-from .._types import Limits
-from .._wasi import DirPerms, FilePerms
-from . import component as component
+from ._types import Limits
+from ._wasi import DirPerms, FilePerms
 
 _T = TypeVar("_T")
 
@@ -47,6 +46,7 @@ class _Writer(Protocol):
 
 __version__: Final[str]
 engine_version: Final[str]
+_component: ModuleType  # `ferrowasm.component._native`
 
 def wat2wasm(wat: str | Buffer) -> bytearray: ...
 def print_wat(data: Buffer) -> str: ...

@@ -1,0 +1,347 @@
+"""Components, linkers and host functions: what they do, and what misuse raises."""
+
+from __future__ import annotations
+
+import gc
+import pathlib
+import weakref
+from typing import Any
+
+import pytest
+
+from ferrowasm import (
+    ClosedError,
+    ComponentTrap,
+    Engine,
+    ExpiredError,
+    Module,
+    Store,
+    StoreContext,
+    Trap,
+    TrapCode,
+    WasiConfig,
+    WasmtimeError,
+    WrongEngineError,
+    WrongStoreError,
+    wat2wasm,
+)
+from ferrowasm.component import Component, ExportIndex, Func, Instance, InstanceExports, Linker
+from wit_support import instantiate, pair, scalar, through_host
+
+ANSWER = """(component
+  (core module $m (func (export "f") (result i32) (i32.const 42)))
+  (core instance $m (instantiate $m))
+  (func $f (result u32) (canon lift (core func $m "f")))
+  (instance $inner (export "the-answer" (func $f)))
+  (export "answer" (func $f))
+  (export "pkg:name/iface" (instance $inner)))"""
+
+# Imports `f: func(x: u32) -> u32` and exports `call`, which passes its argument on.
+CALLING = """(component
+  (import "f" (func $f (param "x" u32) (result u32)))
+  (core func $f (canon lower (func $f)))
+  (core module $m (import "" "f" (func $f (param i32) (result i32))) (func (export "call") (param i32) (result i32) (call $f (local.get 0))))
+  (core instance $m (instantiate $m (with "" (instance (export "f" (func $f))))))
+  (func (export "call") (param "x" u32) (result u32) (canon lift (core func $m "call"))))"""
+
+NESTED = """(component
+  (import "outer" (instance $outer (export "inner" (instance (export "f" (func (result u32)))))))
+  (alias export $outer "inner" (instance $inner))
+  (core func $f (canon lower (func $inner "f")))
+  (core module $m (import "" "f" (func $f (result i32))) (func (export "call") (result i32) (call $f)))
+  (core instance $m (instantiate $m (with "" (instance (export "f" (func $f))))))
+  (func (export "call") (result u32) (canon lift (core func $m "call"))))"""
+
+RANDOM = """(component
+  (import "wasi:random/random@0.2.0" (instance $random (export "get-random-u64" (func (result u64)))))
+  (core func $f (canon lower (func $random "get-random-u64")))
+  (core module $m (import "" "f" (func $f (result i64))) (func (export "call") (result i64) (call $f)))
+  (core instance $m (instantiate $m (with "" (instance (export "f" (func $f))))))
+  (func (export "call") (result u64) (canon lift (core func $m "call"))))"""
+
+
+def linked(text: str = ANSWER) -> tuple[Store, Instance]:
+    engine = Engine()
+    store = Store(engine)
+    return store, Linker(engine).instantiate(store, Component(engine, text))
+
+
+def test_components_are_compiled_from_text_bytes_and_files(tmp_path: pathlib.Path) -> None:
+    engine = Engine()
+    path = tmp_path / "answer.wat"
+    path.write_text(ANSWER)
+    for component in (Component(engine, ANSWER), Component(engine, bytes(wat2wasm(ANSWER))), Component.from_file(engine, path)):
+        store = Store(engine)
+        func = Linker(engine).instantiate(store, component).get_func(store, "answer")
+        assert func is not None and func(store) == 42
+
+
+def test_what_is_no_component_is_refused() -> None:
+    with pytest.raises(WasmtimeError, match="attempted to parse a wasm module with a component parser"):
+        Component(Engine(), "(module)")
+    with pytest.raises(TypeError):
+        Component(Engine(), 5)  # type: ignore[arg-type]
+
+
+def test_serialized_components_are_checked(tmp_path: pathlib.Path) -> None:
+    engine = Engine()
+    code = Component(engine, ANSWER).serialize()
+    path = tmp_path / "answer.cwasm"
+    path.write_bytes(code)
+    for loaded in (Component.deserialize(engine, code), Component.deserialize_file(engine, path), Component.deserialize_file(engine, path, trusted=True)):
+        store = Store(engine)
+        func = Linker(engine).instantiate(store, loaded).get_func(store, "answer")
+        assert func is not None and func(store) == 42
+    code[len(code) // 2] ^= 1
+    with pytest.raises(WasmtimeError, match="^the compiled code does not match its checksum"):
+        Component.deserialize(engine, code)
+    module = Module(engine, "(module)").serialize()
+    with pytest.raises(WasmtimeError):
+        Component.deserialize(engine, module)
+
+
+def test_exports_are_found_by_name_index_item_and_attribute() -> None:
+    store, instance = linked()
+    exports = instance.exports(store)
+    assert isinstance(exports, InstanceExports)
+    assert list(exports) == ["answer", "pkg:name/iface"]
+    assert exports.answer(store) == exports["answer"](store) == 42
+    nested = exports["pkg:name/iface"]
+    assert nested.the_answer(store) == nested["the-answer"](store) == 42
+    assert "nothing" not in exports and exports.get("nothing") is None
+    with pytest.raises(KeyError, match="nothing"):
+        exports["nothing"]
+    with pytest.raises(AttributeError, match="^the instance has no export 'nothing'$"):
+        exports.nothing
+    index = instance.get_export_index(store, "pkg:name/iface")
+    assert isinstance(index, ExportIndex)
+    inner = instance.get_export_index(store, "the-answer", index)
+    assert inner is not None
+    func = instance.get_func(store, inner)
+    assert func is not None and func(store) == 42
+    assert instance.get_func(store, index) is None, "an instance is no function"
+    assert instance.get_func(store, "nothing") is None
+
+
+def test_export_indexes_belong_to_their_component() -> None:
+    engine = Engine()
+    index = Component(engine, ANSWER).get_export_index("answer")
+    store = Store(engine)
+    other = Linker(engine).instantiate(store, Component(engine, scalar("u8", "i32")))
+    assert index is not None
+    with pytest.raises(WasmtimeError, match="^this ExportIndex belongs to another component"):
+        other.get_func(store, index)
+
+
+def test_post_return_is_accepted_and_harmless() -> None:
+    store, function = instantiate(pair("string"))
+    func = function("echo")
+    assert func(store, "a") == "a"
+    func.post_return(store)
+    assert func(store, "b") == "b"
+
+
+def test_host_functions_get_a_context_that_expires() -> None:
+    contexts: list[StoreContext] = []
+
+    def host(context: StoreContext, x: int) -> int:
+        contexts.append(context)
+        return x + 1
+
+    store, function = instantiate(CALLING, f=host)
+    assert function("call")(store, 1) == 2
+    with pytest.raises(ExpiredError, match="^this StoreContext has expired"):
+        function("call")(contexts[0], 1)
+
+
+def test_host_functions_can_call_other_components_of_the_store() -> None:
+    engine = Engine()
+    store = Store(engine)
+    answer = Linker(engine).instantiate(store, Component(engine, ANSWER)).get_func(store, "answer")
+    assert answer is not None
+    found = answer
+
+    def host(context: StoreContext, x: int) -> int:
+        return int(found(context)) + int(found(store)) + x
+
+    linker = Linker(engine)
+    with linker.root() as root:
+        root.add_func("f", host)
+    call = linker.instantiate(store, Component(engine, CALLING)).get_func(store, "call")
+    assert call is not None and call(store, 1) == 85
+
+
+class Odd(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), Odd("y"), StopIteration(3)])
+def test_exceptions_of_callbacks_come_out_as_the_same_object(error: BaseException) -> None:
+    def host(_context: StoreContext, _x: int) -> int:
+        raise error
+
+    store, function = instantiate(CALLING, f=host)
+    with pytest.raises(type(error)) as caught:
+        function("call")(store, 1)
+    assert caught.value is error
+    with pytest.raises(Trap, match="instantiate the component in a new Store") as refused:
+        function("call")(store, 1)
+    assert refused.value.trap_code is TrapCode.CANNOT_ENTER_COMPONENT
+
+
+def test_wrong_results_of_callbacks_are_named() -> None:
+    results: list[Any] = [2**32, "1", None]
+    store, function = instantiate(CALLING, f=lambda _context, _x: results.pop(0))
+    with pytest.raises(OverflowError, match="^result: 4294967296 does not fit u32: expected an int from 0 to 4294967295$"):
+        function("call")(store, 1)
+    for kind in ("str", "NoneType"):
+        store, function = instantiate(CALLING, f=lambda _context, _x: results.pop(0))
+        with pytest.raises(TypeError, match=f"^result: expected an int for u32, got {kind}$"):
+            function("call")(store, 1)
+
+
+def test_a_callback_cannot_call_back_into_its_component() -> None:
+    functions: list[Func] = []
+
+    def host(context: StoreContext, x: int) -> int:
+        return int(functions[0](context, x))
+
+    store, function = instantiate(CALLING, f=host)
+    functions.append(function("call"))
+    with pytest.raises(Trap, match="a callback calls back into the component instance that called it"):
+        functions[0](store, 1)
+
+
+def test_traps_have_code_and_frames() -> None:
+    text = scalar("u32", "i32").replace("(local.get 0))", "unreachable)")
+    store, function = instantiate(text)
+    with pytest.raises(ComponentTrap) as caught:
+        function("echo")(store, 1)
+    assert isinstance(caught.value, Trap) and isinstance(caught.value, WasmtimeError)
+    assert caught.value.trap_code is TrapCode.UNREACHABLE
+    assert len(caught.value.frames) == 1
+
+
+def test_nested_instances_are_defined_step_by_step_and_reopened() -> None:
+    engine = Engine()
+    store = Store(engine)
+    linker = Linker(engine)
+    with linker.root() as root, root.add_instance("outer") as outer, outer.add_instance("inner") as inner:
+        inner.add_func("f", lambda _context: 7)
+    with linker.root() as root, root.add_instance("outer") as outer:
+        outer.add_func("another", lambda _context: None)
+    call = linker.instantiate(store, Component(engine, NESTED)).get_func(store, "call")
+    assert call is not None and call(store) == 7
+
+
+def test_a_closed_linker_instance_is_refused() -> None:
+    linker = Linker(Engine())
+    with linker.root() as root:
+        pass
+    with pytest.raises(ClosedError, match="^this LinkerInstance is already closed$"):
+        root.add_func("f", print)
+
+
+def test_definitions_are_shadowed_only_when_that_is_allowed() -> None:
+    engine = Engine()
+    linker = Linker(engine)
+    with linker.root() as root:
+        root.add_func("f", lambda _context, _x: 1)
+        with pytest.raises(WasmtimeError, match="map entry `f` defined twice"):
+            root.add_func("f", lambda _context, _x: 2)
+        assert linker.allow_shadowing is False
+        linker.allow_shadowing = True
+        root.add_func("f", lambda _context, _x: 3)
+    store = Store(engine)
+    call = linker.instantiate(store, Component(engine, CALLING)).get_func(store, "call")
+    assert call is not None and call(store, 0) == 3
+
+
+def test_unknown_imports_are_an_error_or_a_trap() -> None:
+    engine = Engine()
+    component = Component(engine, CALLING)
+    linker = Linker(engine)
+    with pytest.raises(WasmtimeError, match="component imports function `f`"):
+        linker.instantiate(Store(engine), component)
+    linker.define_unknown_imports_as_traps(component)
+    store = Store(engine)
+    call = linker.instantiate(store, component).get_func(store, "call")
+    assert call is not None
+    with pytest.raises(WasmtimeError, match="unknown import: `f` has not been defined"):
+        call(store, 1)
+
+
+def test_core_modules_are_imports_too() -> None:
+    engine = Engine()
+    text = """(component (import "m" (core module $m (export "f" (func (result i32)))))
+      (core instance $m (instantiate $m)) (func (export "f") (result u32) (canon lift (core func $m "f"))))"""
+    linker = Linker(engine)
+    with linker.root() as root:
+        root.add_module("m", Module(engine, '(module (func (export "f") (result i32) (i32.const 5)))'))
+        with pytest.raises(WrongEngineError):
+            root.add_module("n", Module(Engine(), "(module)"))
+    store = Store(engine)
+    func = linker.instantiate(store, Component(engine, text)).get_func(store, "f")
+    assert func is not None and func(store) == 5
+
+
+def test_imports_resolved_once_serve_many_stores() -> None:
+    engine = Engine()
+    linker = Linker(engine)
+    with linker.root() as root:
+        root.add_func("f", lambda _context, x: x * 2)
+    pre = linker.instantiate_pre(Component(engine, CALLING))
+    for value in range(3):
+        store = Store(engine)
+        call = pre.instantiate(store).get_func(store, "call")
+        assert call is not None and call(store, value) == 2 * value
+    with pytest.raises(WrongEngineError):
+        pre.instantiate(Store())
+
+
+def test_the_wrong_store_or_engine_is_refused() -> None:
+    store, instance = linked()
+    func = instance.get_func(store, "answer")
+    assert func is not None
+    other = Store(store.engine)
+    for use in (lambda: func(other), lambda: func.type(other), lambda: instance.get_func(other, "answer"), lambda: instance.exports(other)):
+        with pytest.raises(WrongStoreError):
+            use()
+    with pytest.raises(WrongEngineError):
+        Linker(Engine()).instantiate(store, Component(store.engine, ANSWER))
+
+
+def test_wasi_wants_a_configuration() -> None:
+    engine = Engine()
+    linker = Linker(engine)
+    linker.add_wasip2()
+    linker.add_wasi_http()
+    component = Component(engine, RANDOM)
+    with pytest.raises(WasmtimeError, match=r"call store\.set_wasi\(WasiConfig\(\)\) first$"):
+        linker.instantiate(Store(engine), component)
+    store = Store(engine)
+    store.set_wasi(WasiConfig())
+    call = linker.instantiate(store, component).get_func(store, "call")
+    assert call is not None and 0 <= call(store) < 2**64
+
+
+def test_cycles_through_callbacks_are_collected() -> None:
+    class Holder:
+        store: Store
+        linker: Linker
+
+    holder = Holder()
+    gone = weakref.ref(holder)
+
+    def host(_context: StoreContext, x: str, holder: Holder = holder) -> str:
+        return x if holder.store else ""
+
+    engine = Engine()
+    holder.store, holder.linker = Store(engine), Linker(engine)
+    with holder.linker.root() as root:
+        root.add_func("f", host)
+    call = holder.linker.instantiate(holder.store, Component(engine, through_host("string"))).get_func(holder.store, "call")
+    assert call is not None and call(holder.store, "text") == "text"
+    del holder, host, root, call
+    gc.collect()
+    assert gone() is None

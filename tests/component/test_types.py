@@ -1,0 +1,98 @@
+"""Types of components can be looked at, and print as WIT."""
+
+from __future__ import annotations
+
+import pytest
+
+from ferrowasm import Config, Engine, ImportType, Store, WrongEngineError
+from ferrowasm import component as c
+from wit_support import pair
+
+# Every kind of value type, by its text in WAT and in WIT.
+KINDS = {
+    "bool": ("bool", c.Bool()),
+    "s8": ("s8", c.S8()),
+    "u8": ("u8", c.U8()),
+    "s16": ("s16", c.S16()),
+    "u16": ("u16", c.U16()),
+    "s32": ("s32", c.S32()),
+    "u32": ("u32", c.U32()),
+    "s64": ("s64", c.S64()),
+    "u64": ("u64", c.U64()),
+    "f32": ("f32", c.F32()),
+    "f64": ("f64", c.F64()),
+    "char": ("char", c.Char()),
+    "string": ("string", c.String()),
+    "(list u8)": ("list<u8>", c.ListType(c.U8())),
+    "(list u8 4)": ("list<u8, 4>", c.FixedLengthListType(c.U8(), 4)),
+    "(map string u8)": ("map<string, u8>", c.MapType(c.String(), c.U8())),
+    "(tuple u8 string)": ("tuple<u8, string>", c.TupleType([c.U8(), c.String()])),
+    "(option u8)": ("option<u8>", c.OptionType(c.U8())),
+    "(result)": ("result", c.ResultType(None, None)),
+    "(result u8)": ("result<u8>", c.ResultType(c.U8(), None)),
+    "(result (error u8))": ("result<_, u8>", c.ResultType(None, c.U8())),
+    "(result u8 (error string))": ("result<u8, string>", c.ResultType(c.U8(), c.String())),
+    '(record (field "a" u8) (field "b-c" string))': ("record {a: u8, b-c: string}", c.RecordType([("a", c.U8()), ("b-c", c.String())])),
+    '(variant (case "a") (case "b" u8))': ("variant {a, b(u8)}", c.VariantType([("a", None), ("b", c.U8())])),
+    '(enum "a" "b")': ("enum {a, b}", c.EnumType(["a", "b"])),
+    '(flags "a" "b")': ("flags {a, b}", c.FlagsType(["a", "b"])),
+    "(stream u8)": ("stream<u8>", c.StreamType(c.U8())),
+    "(future string)": ("future<string>", c.FutureType(c.String())),
+}
+
+
+@pytest.mark.parametrize("text", KINDS)
+def test_every_kind_of_value_type_is_reflected(text: str) -> None:
+    config = Config()
+    config.wasm_component_model_map = True
+    config.wasm_component_model_fixed_length_lists = True
+    config.wasm_component_model_async = True
+    engine = Engine(config)
+    wit, expected = KINDS[text]
+    component = c.Component(engine, f'(component (type $t {text}) (export "t" (type $t)))')
+    [(name, ty)] = component.type.exports(engine).items()
+    assert name == "t"
+    assert repr(ty) == wit
+    assert ty == expected and hash(ty) == hash(expected)
+    assert all(ty != other for _, other in KINDS.values() if other is not expected)
+
+
+def test_function_types_have_names_and_a_result() -> None:
+    engine = Engine()
+    store = Store(engine)
+    instance = c.Linker(engine).instantiate(store, c.Component(engine, pair("(list u8)")))
+    func = instance.get_func(store, "echo")
+    assert func is not None
+    ty = func.type(store)
+    assert ty.params == [("x", c.ListType(c.U8()))] and ty.result == c.ListType(c.U8())
+    assert repr(ty) == "func(x: list<u8>) -> list<u8>"
+
+
+def test_imports_and_exports_of_components_instances_and_modules_are_listed() -> None:
+    text = """(component
+      (import "a:b/c" (instance (export "r" (type (sub resource))) (export "f" (func (param "x" u8)))))
+      (import "m" (core module (import "x" "y" (func)) (export "z" (func)))))"""
+    engine = Engine()
+    ty = c.Component(engine, text).type
+    imports = ty.imports(engine)
+    assert list(imports) == ["a:b/c", "m"] and ty.exports(engine) == {}
+    instance, module = imports["a:b/c"], imports["m"]
+    assert isinstance(instance, c.ComponentInstanceType) and isinstance(module, c.ModuleType)
+    items = instance.exports(engine)
+    assert isinstance(items["r"], c.ResourceType) and repr(items["f"]) == "func(x: u8)"
+    [imported] = module.imports(engine)
+    assert isinstance(imported, ImportType) and (imported.module, imported.name) == ("x", "y")
+    assert [export.name for export in module.exports(engine)] == ["z"]
+    with pytest.raises(WrongEngineError):
+        ty.imports(Engine())
+
+
+def test_enum_names_are_found_by_index() -> None:
+    ty = c.EnumType(["a", "b"])
+    assert (ty.names_count, ty.name(1), ty.name(2), ty.name(-1)) == (2, "b", None, None)
+
+
+def test_parts_are_given_as_new_lists() -> None:
+    ty = c.RecordType([("a", c.U8())])
+    ty.fields.clear()
+    assert ty.fields == [("a", c.U8())]
