@@ -85,7 +85,7 @@ def test_every_exception_to_stubtest_has_a_reason() -> None:
 
 
 def test_keyword_arguments_of_config_are_its_switches() -> None:
-    tree = ast.parse((pathlib.Path(ferrowasm.__file__).parent / "_native" / "__init__.pyi").read_text())
+    tree = ast.parse((pathlib.Path(ferrowasm.__file__).parent / "_native.pyi").read_text())
     settings = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "_Settings")
     keywords = [node.target.id for node in settings.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
     switches = [name for name, item in vars(ferrowasm.Config).items() if isinstance(item, property)]
