@@ -123,9 +123,10 @@ impl Abandoned {
     }
 
     fn take(&self) -> Vec<wasmtime::component::ResourceAny> {
-        if !self.any.swap(false, Ordering::AcqRel) {
+        if !self.any.load(Ordering::Acquire) {
             return Vec::new();
         }
+        self.any.store(false, Ordering::Release);
         std::mem::take(&mut *self.resources.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
