@@ -1,11 +1,27 @@
-# The types of the native part. `tests/typing/test_stubs.py` holds them against what is there at run time; the docstrings are in the
-# Rust sources, where `help()` finds them.
+# The types of the native part; those of its submodule are in `component/_native.pyi`.
+# `tests/typing/test_stubs.py` holds them against what is there at run time; the docstrings are in the Rust sources,
+# where `help()` finds them.
 
 import ctypes
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import ModuleType, TracebackType
-from typing import Any, ClassVar, Final, Literal, Protocol, Self, SupportsFloat, SupportsIndex, TypeAlias, TypeVar, final, overload
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    Protocol,
+    Self,
+    SupportsFloat,
+    SupportsIndex,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    final,
+    overload,
+)
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -62,9 +78,8 @@ class _TypeValue(_Managed):
     def __copy__(self) -> Self: ...
     def __deepcopy__(self, _memo: object) -> Self: ...
 
-@disjoint_base
-class Config(_Managed):
-    def __init__(self, **settings: Any) -> None: ...
+# The switches of `Config`, as its keyword arguments.
+class _Settings(TypedDict, total=False):
     wasm_bulk_memory: bool
     wasm_custom_page_sizes: bool
     wasm_branch_hinting: bool
@@ -80,7 +95,109 @@ class Config(_Managed):
     wasm_simd: bool
     wasm_relaxed_simd: bool
     wasm_relaxed_simd_deterministic: bool
-    wasm_shared_everything_threads: bool
+    wasm_stack_switching: bool
+    wasm_tail_call: bool
+    wasm_threads: bool
+    shared_memory: bool
+    wasm_wide_arithmetic: bool
+    wasm_component_model: bool
+    wasm_component_model_async: bool
+    wasm_component_model_more_async_builtins: bool
+    wasm_component_model_async_stackful: bool
+    wasm_component_model_threading: bool
+    wasm_component_model_error_context: bool
+    wasm_component_model_gc: bool
+    wasm_component_model_map: bool
+    wasm_component_model_memory64: bool
+    wasm_component_model_fixed_length_lists: bool
+    wasm_component_model_implements: bool
+    strategy: Literal["auto", "cranelift", "winch"]
+    enable_compiler: bool
+    target: str | None
+    parallel_compilation: bool
+    cranelift_opt_level: Literal["speed", "speed_and_size", "none"]
+    cranelift_regalloc_algorithm: Literal["backtracking", "single_pass"]
+    compiler_inlining: Literal["no", "intrinsics", "inter_module", "inter_module_and_intra_gc", "yes"]
+    cranelift_nan_canonicalization: bool
+    cranelift_debug_verifier: bool
+    cranelift_wasmtime_debug_checks: bool
+    debug_info: bool
+    debug_symbols: bool
+    debug_adapter_modules: bool
+    generate_address_map: bool
+    native_unwind_info: bool
+    metadata_for_internal_asserts: bool
+    consume_fuel: bool
+    operator_cost: dict[str, int]
+    epoch_interruption: bool
+    max_wasm_stack: int
+    async_stack_size: int | None
+    async_stack_zeroing: bool
+    concurrency_support: bool
+    signals_based_traps: bool
+    macos_use_mach_ports: bool
+    profiler: Literal["none", "jitdump", "vtune", "perfmap"]
+    wasm_backtrace_max_frames: int | None
+    wasm_backtrace: bool
+    wasm_backtrace_details: Literal["environment", "enable", "disable"]
+    coredump_on_trap: bool
+    memory_reservation: int
+    memory_reservation_for_growth: int
+    memory_guard_size: int
+    guard_before_linear_memory: bool
+    memory_may_move: bool
+    memory_init_cow: bool
+    force_memory_init_memfd: bool
+    memory_guaranteed_dense_image_size: int
+    table_lazy_init: bool
+    collector: Literal["auto", "deferred_reference_counting", "null", "copying"]
+    gc_heap_initial_size: int
+    gc_heap_reservation: int | None
+    gc_heap_reservation_for_growth: int | None
+    gc_heap_guard_size: int | None
+    gc_heap_may_move: bool
+    allocation_strategy: Literal["on_demand", "pooling"]
+    pooling_total_core_instances: int
+    pooling_total_component_instances: int
+    pooling_total_memories: int
+    pooling_total_tables: int
+    pooling_total_stacks: int
+    pooling_total_gc_heaps: int
+    pooling_max_core_instance_size: int
+    pooling_max_component_instance_size: int
+    pooling_max_core_instances_per_component: int
+    pooling_max_memories_per_component: int
+    pooling_max_tables_per_component: int
+    pooling_max_memories_per_module: int
+    pooling_max_tables_per_module: int
+    pooling_max_memory_size: int
+    pooling_table_elements: int
+    pooling_max_unused_warm_slots: int
+    pooling_decommit_batch_size: int
+    pooling_linear_memory_keep_resident: int
+    pooling_table_keep_resident: int
+    pooling_async_stack_keep_resident: int
+    pooling_pagemap_scan: Literal["no", "auto", "yes"]
+    cache: bool | str | os.PathLike[str]
+
+@disjoint_base
+class Config(_Managed):
+    def __init__(self, **settings: Unpack[_Settings]) -> None: ...
+    wasm_bulk_memory: bool
+    wasm_custom_page_sizes: bool
+    wasm_branch_hinting: bool
+    wasm_exceptions: bool
+    wasm_extended_const: bool
+    wasm_function_references: bool
+    wasm_gc: bool
+    gc_support: bool
+    wasm_memory64: bool
+    wasm_multi_memory: bool
+    wasm_multi_value: bool
+    wasm_reference_types: bool
+    wasm_simd: bool
+    wasm_relaxed_simd: bool
+    wasm_relaxed_simd_deterministic: bool
     wasm_stack_switching: bool
     wasm_tail_call: bool
     wasm_threads: bool
@@ -288,7 +405,9 @@ class Linker(_Managed):
 
 @disjoint_base
 class Func:
-    def __init__(self, store: _Storelike, ty: FuncType, func: Callable[..., Any], access_caller: bool = False) -> None: ...
+    def __init__(
+        self, store: _Storelike, ty: FuncType, func: Callable[..., Any], access_caller: bool = False
+    ) -> None: ...
     def type(self, store: _Storelike) -> FuncType: ...
     def __call__(self, store: _Storelike, *params: Any) -> Any: ...
 
@@ -301,8 +420,12 @@ class Memory:
     def data_len(self, store: _Storelike) -> int: ...
     def page_size(self, store: _Storelike) -> int: ...
     def page_size_log2(self, store: _Storelike) -> int: ...
-    def read(self, store: _Storelike, start: SupportsIndex | None = 0, stop: SupportsIndex | None = None) -> bytearray: ...
-    def write(self, store: _Storelike, value: Buffer | Iterable[SupportsIndex], start: SupportsIndex | None = None) -> int: ...
+    def read(
+        self, store: _Storelike, start: SupportsIndex | None = 0, stop: SupportsIndex | None = None
+    ) -> bytearray: ...
+    def write(
+        self, store: _Storelike, value: Buffer | Iterable[SupportsIndex], start: SupportsIndex | None = None
+    ) -> int: ...
     def data_ptr(self, store: _Storelike) -> ctypes._Pointer[ctypes.c_ubyte]: ...
     def get_buffer_ptr(
         self, store: _Storelike, size: SupportsIndex | None = None, offset: SupportsIndex = 0

@@ -187,7 +187,7 @@ def test_a_component_is_refused_clearly(ferrowasm: Run, files: Path) -> None:
     for command in ("run", "inspect", "compile"):
         result = ferrowasm(command, "component.wat")
         assert (result.returncode, result.stdout) == (1, "")
-        assert result.stderr == "ferrowasm: component.wat: this is a component; this version of ferrowasm handles core modules only\n"
+        assert result.stderr == "ferrowasm: component.wat: this is a component; this version of ferrowasm runs core modules only\n"
 
 
 def test_a_program_reads_the_standard_input_of_the_command(ferrowasm: Run, files: Path) -> None:

@@ -20,6 +20,8 @@ def calls(store: Store, engine: Engine, module: Module, memory: Memory) -> None:
     memory.read(store, 1.5)  # type: ignore[arg-type]
     memory.write(store, "text")  # type: ignore[arg-type]
     Val.i32(1.5)  # type: ignore[arg-type]
+    Config(consume_fuel=1)  # type: ignore[arg-type]
+    Config(consume_feul=True)  # type: ignore[call-arg]
     Config().consume_fuel = 1  # type: ignore[assignment]
     Config().strategy = "fast"  # type: ignore[assignment]
     store.set_limits(1, 2, 3, 4, 5, 6)  # type: ignore[call-arg]

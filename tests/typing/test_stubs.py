@@ -5,23 +5,31 @@ What type checkers make of them is in `usage.py` and `misuse.py`, which `make my
 
 from __future__ import annotations
 
+import ast
 import inspect
 import pathlib
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import ferrowasm
+import ferrowasm.component
 from ferrowasm import _native
+from ferrowasm.component import _native as component_native
 
 HERE = pathlib.Path(__file__).resolve().parent
 CONFIGURATION = HERE.parents[1] / "pyproject.toml"
 
+#: The native modules, each with the public one that offers what is in it.
+MODULES: dict[ModuleType, ModuleType] = {_native: ferrowasm, component_native: ferrowasm.component}
+
 #: Names of the native module that are no part of the public API, with who uses them.
 INTERNAL = {
     "is_component": "the command line",
+    "module_outline": "the command line",
     "module_sections": "the command line",
     "print_wat": "the command line",
     "trap_codes": "the test that holds TrapCode against the engine",
@@ -35,34 +43,30 @@ def run(*command: str) -> str:
     return result.stdout + result.stderr
 
 
-def public_names() -> list[str]:
-    return [name for name in dir(_native) if not name.startswith("_")]
+def public_names(module: ModuleType = _native) -> list[str]:
+    return [name for name in dir(module) if not name.startswith("_") and not inspect.ismodule(getattr(module, name))]
 
 
-def callables() -> Iterator[tuple[str, Any]]:
-    """Every public function of the native module and every public method of its classes, with its name."""
-    for name in public_names():
-        item = getattr(_native, name)
-        if not callable(item):
-            continue
-        yield name, item
-        if inspect.isclass(item):
-            for member in vars(item):
-                if not member.startswith("_") and callable(getattr(item, member)):
-                    yield f"{name}.{member}", getattr(item, member)
+def members() -> Iterator[tuple[str, Any]]:
+    """Every public class and function of the native modules, and every public member of the classes, by its full name."""
+    for module in MODULES:
+        for name in public_names(module):
+            item = getattr(module, name)
+            if not callable(item):
+                continue
+            yield f"{module.__name__}.{name}", item
+            if inspect.isclass(item):
+                for member in vars(item):
+                    if not member.startswith("_"):
+                        yield f"{module.__name__}.{name}.{member}", inspect.getattr_static(item, member)
 
 
-def members() -> Iterator[tuple[str, object]]:
-    """Every public class and function of the native module, and every public member of its classes."""
-    for name in public_names():
-        item = getattr(_native, name)
-        if not callable(item):
-            continue
-        yield name, item
-        if inspect.isclass(item):
-            for member in vars(item):
-                if not member.startswith("_"):
-                    yield f"{name}.{member}", inspect.getattr_static(item, member)
+def functions() -> Iterator[tuple[str, Any]]:
+    """Those of the members that can be called, unless they are classes that cannot be made by hand."""
+    for name, item in members():
+        item = item.__func__ if isinstance(item, (staticmethod, classmethod)) else item
+        if callable(item) and (not inspect.isclass(item) or "__new__" in vars(item)):
+            yield name, item
 
 
 def test_stubs_match_the_native_module() -> None:
@@ -80,11 +84,26 @@ def test_every_exception_to_stubtest_has_a_reason() -> None:
     assert all(lines[number - 1].startswith("#") for number in entries)
 
 
+def test_keyword_arguments_of_config_are_its_switches() -> None:
+    tree = ast.parse((pathlib.Path(ferrowasm.__file__).parent / "_native" / "__init__.pyi").read_text())
+    settings = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "_Settings")
+    keywords = [node.target.id for node in settings.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+    switches = [name for name, item in vars(ferrowasm.Config).items() if isinstance(item, property)]
+    assert len(keywords) >= 90
+    assert sorted(keywords) == sorted(switches)
+
+
+def test_every_native_module_is_walked() -> None:
+    found = {module for module in vars(_native).values() if inspect.ismodule(module)}
+    assert found | {_native} == set(MODULES)
+
+
 def test_every_public_native_name_is_reached_by_the_package() -> None:
-    names = public_names()
-    assert len(names) >= 39
-    unreached = [name for name in names if name not in ferrowasm.__all__ and name not in INTERNAL]
-    assert unreached == []
+    assert len(public_names()) >= 41
+    assert len(public_names(component_native)) >= 14
+    for module, reached in MODULES.items():
+        unreached = [name for name in public_names(module) if name not in reached.__all__ and name not in INTERNAL]
+        assert unreached == []
 
 
 def test_internal_names_exist_and_are_not_public() -> None:
@@ -93,16 +112,16 @@ def test_internal_names_exist_and_are_not_public() -> None:
 
 
 def test_everything_in_all_exists() -> None:
-    assert len(ferrowasm.__all__) == len(set(ferrowasm.__all__)) >= 50
-    assert [name for name in ferrowasm.__all__ if not hasattr(ferrowasm, name)] == []
+    for module, least in ((ferrowasm, 55), (ferrowasm.component, 46)):
+        assert len(module.__all__) == len(set(module.__all__)) >= least
+        assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
-def test_every_callable_has_a_signature() -> None:
-    found = dict(callables())
-    assert len(found) >= 150
-    constructible = {name: item for name, item in found.items() if not inspect.isclass(item) or "__new__" in vars(item)}
+def test_every_function_has_a_signature() -> None:
+    found = dict(functions())
+    assert len(found) >= 190
     without = []
-    for name, item in constructible.items():
+    for name, item in found.items():
         try:
             inspect.signature(item)
         except ValueError:
@@ -121,5 +140,5 @@ def test_signatures_use_the_names_of_wasmtime_py() -> None:
 
 def test_every_public_name_has_a_docstring() -> None:
     found = dict(members())
-    assert len(found) >= 190
+    assert len(found) >= 330
     assert [name for name, item in found.items() if not inspect.getdoc(item)] == []

@@ -13,9 +13,12 @@ class Subclass(ferrowasm.WasiConfig):
     pass
 
 engine = ferrowasm.Engine()
+store, module = ferrowasm.Store(engine), ferrowasm.Module(engine, '(module (func (export "f")))')
 makers = [
     ferrowasm.Config, ferrowasm.Engine, ferrowasm.WasiConfig, Subclass,
     lambda: ferrowasm.Store(engine), lambda: ferrowasm.Linker(engine),
+    lambda: ferrowasm.Instance(store, module, []), lambda: ferrowasm.Instance(store, module, []).exports(store),
+    lambda: ferrowasm.Func(store, ferrowasm.FuncType([], []), print), lambda: ferrowasm.Linker(engine).instantiate_pre(module),
 ]
 for threshold in range(1, 20):
     gc.set_threshold(threshold)

@@ -30,6 +30,7 @@ from ferrowasm import (
     TableType,
     Val,
     ValType,
+    component,
 )
 
 RELAY = '(module (import "" "h" (func $h)) (func (export "f") (call $h)))'
@@ -182,9 +183,20 @@ def cycle_through_an_attribute_of_an_export() -> Any:
 
 def cycle_through_attributes_and_a_callback() -> Any:
     store, witness = Store(), Witness()
-    func = host(store, lambda: instance)
-    instance = Instance(store, Module(store.engine, RELAY), [func])
+    box: list[Any] = []
+    instance = Instance(store, Module(store.engine, RELAY), [host(store, lambda: box)])
+    box.append(instance)
     instance.box = [store, witness, instance.exports(store)]  # type: ignore[attr-defined]
+    return weakref.ref(witness)
+
+
+def cycle_through_exports_of_a_component() -> Any:
+    store, witness = Store(), Witness()
+    wat = '(component (core module $m) (export "m" (core module $m)))'
+    instance = component.Linker(store.engine).instantiate(store, component.Component(store.engine, wat))
+    module = instance.exports(store)["m"]
+    assert isinstance(module, Module)
+    module.box = [instance, witness]  # type: ignore[attr-defined]
     return weakref.ref(witness)
 
 
@@ -192,7 +204,7 @@ CYCLES = {name.removeprefix("cycle_"): make for name, make in list(globals().ite
 
 
 def test_enough_kinds_of_cycles_are_listed() -> None:
-    assert len(CYCLES) >= 17
+    assert len(CYCLES) >= 18
 
 
 @pytest.mark.parametrize("kind", CYCLES)

@@ -306,7 +306,7 @@ def test_a_linker_is_busy_while_it_defines_a_module_whose_code_runs() -> None:
 
     linker.define_func("", "h", func_type(), callback)
     linker.define_module(store, "m", Module(store.engine, '(module (import "" "h" (func $h)) (func (export "_initialize") (call $h)))'))
-    assert messages == ["the linker is busy: it is defining a module whose code is running"]
+    assert messages == ["the linker is busy: it cannot be used by code that runs while it defines something"]
     linker.define_func("x", "y", func_type(), print)
 
 

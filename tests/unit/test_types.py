@@ -213,7 +213,7 @@ def test_params_and_results_are_new_lists_that_can_be_closed() -> None:
 
 
 def test_params_may_be_any_iterable() -> None:
-    assert FuncType((I32,), (ty for ty in (I64,))) == FuncType([I32], [I64])  # type: ignore[arg-type]
+    assert FuncType((I32,), (ty for ty in (I64,))) == FuncType([I32], [I64])
 
 
 @pytest.mark.parametrize(
@@ -302,10 +302,10 @@ BEYOND = "is out of range: expected an int from 0 to"
         (lambda: MemoryType(Limits(-1, None)), OverflowError, f"Limits.min {BEYOND} {2**64 - 1}"),
         (lambda: MemoryType(Limits(1, -1)), OverflowError, f"Limits.max {BEYOND} {2**64 - 1}"),
         (lambda: MemoryType(Limits(1 << 64, None)), OverflowError, f"Limits.min {BEYOND} {2**64 - 1}"),
-        (lambda: MemoryType(Limits(1.5, None)), TypeError, "expected an int for Limits.min, got float"),
-        (lambda: MemoryType(Limits("1", None)), TypeError, "expected an int for Limits.min, got str"),
-        (lambda: MemoryType(Limits(1, "2")), TypeError, "expected an int for Limits.max, got str"),
-        (lambda: MemoryType(3), TypeError, "expected Limits, got int"),
+        (lambda: MemoryType(Limits(1.5, None)), TypeError, "expected an int for Limits.min, got float"),  # type: ignore[arg-type]
+        (lambda: MemoryType(Limits("1", None)), TypeError, "expected an int for Limits.min, got str"),  # type: ignore[arg-type]
+        (lambda: MemoryType(Limits(1, "2")), TypeError, "expected an int for Limits.max, got str"),  # type: ignore[arg-type]
+        (lambda: MemoryType(3), TypeError, "expected Limits, got int"),  # type: ignore[arg-type]
         (lambda: MemoryType(Limits(1 << 33, None)), WasmtimeError,
          "minimum size is too large for this memory type's index type"),
         (lambda: MemoryType(Limits(10, 1)), WasmtimeError,
@@ -315,7 +315,7 @@ BEYOND = "is out of range: expected an int from 0 to"
         (lambda: MemoryType(Limits(1, 2), page_size_log2=7), WasmtimeError,
          "page size must be 2**16 or 2**0, but was given 2**7"),
         (lambda: MemoryType(Limits(1, 2), page_size_log2=256), OverflowError, f"page_size_log2 {BEYOND} 255"),
-        (lambda: MemoryType(Limits(1, 2), page_size_log2="16"), TypeError,
+        (lambda: MemoryType(Limits(1, 2), page_size_log2="16"), TypeError,  # type: ignore[arg-type]
          "expected an int for page_size_log2, got str"),
         (lambda: TableType(ValType.funcref(), Limits(-1, None)), OverflowError, f"Limits.min {BEYOND} {2**32 - 1}"),
         (lambda: TableType(ValType.funcref(), Limits(1, 1 << 32)), OverflowError, f"Limits.max {BEYOND} {2**32 - 1}"),
@@ -323,10 +323,10 @@ BEYOND = "is out of range: expected an int from 0 to"
          "maximum table size cannot be smaller than the minimum table size"),
         (lambda: TableType(I32, Limits(1, 2)), ValueError,
          "expected a reference type for the elements of a table, such as ValType.funcref(), got i32"),
-        (lambda: TableType(3, Limits(1, 2)), TypeError, "expected ValType, got int"),
-        (lambda: TableType(ValType.funcref(), (1, 2)), TypeError, "expected Limits, got tuple"),
-        (lambda: GlobalType(3, True), TypeError, "expected ValType, got int"),
-        (lambda: TagType(3), TypeError, "expected a FuncType, got int"),
+        (lambda: TableType(3, Limits(1, 2)), TypeError, "expected ValType, got int"),  # type: ignore[arg-type]
+        (lambda: TableType(ValType.funcref(), (1, 2)), TypeError, "expected Limits, got tuple"),  # type: ignore[arg-type]
+        (lambda: GlobalType(3, True), TypeError, "expected ValType, got int"),  # type: ignore[arg-type]
+        (lambda: TagType(3), TypeError, "expected a FuncType, got int"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_arguments_are_refused(make: Callable[[], object], error: type[Exception], message: str) -> None:
@@ -363,7 +363,7 @@ def test_limits_are_a_plain_value() -> None:
 
 def test_types_outlive_their_module() -> None:
     module = Module(Engine(), CONCRETE)
-    types = [*module.imports, *module.exports]
+    types: list[Any] = [*module.imports, *module.exports]
     module.close()
     del module
     gc.collect()
@@ -387,7 +387,8 @@ def test_import_and_export_types_are_values() -> None:
     assert first.exports[0] != first.exports[1] and first.imports[0] != first.exports[0]
     other = copy.copy(first.exports[0])
     other.close()
-    assert first.exports[0].type.params[0].is_ref
+    ty: Any = first.exports[0].type
+    assert ty.params[0].is_ref
     with pytest.raises(ClosedError, match="^this ExportType is already closed$"):
         other.type  # noqa: B018
 
@@ -402,14 +403,15 @@ def test_types_of_a_module_equal_those_made_by_hand() -> None:
 
 def test_defined_types_are_equal_within_their_engine_only() -> None:
     engine = Engine()
-    here, also_here, there = (Module(e, CONCRETE).exports[0].type for e in (engine, engine, Engine()))
+    types: list[Any] = [Module(e, CONCRETE).exports[0].type for e in (engine, engine, Engine())]
+    here, also_here, there = types
     assert here == also_here and hash(here) == hash(also_here)
     assert here != there
     assert here.params[0] != ValType.structref()
 
 
 def test_defined_types_are_refused_by_other_engines() -> None:
-    exports = Module(Engine(), CONCRETE).exports
+    exports: list[Any] = Module(Engine(), CONCRETE).exports
     store = Store()
     uses: list[tuple[str, Callable[[], object]]] = [
         ("FuncType", lambda: Func(store, exports[0].type, print)),
@@ -426,7 +428,7 @@ def test_defined_types_are_refused_by_other_engines() -> None:
 
 def test_defined_types_are_usable_in_their_engine() -> None:
     engine = Engine()
-    exports = Module(engine, CONCRETE).exports
+    exports: list[Any] = Module(engine, CONCRETE).exports
     store = Store(engine)
     assert Func(store, exports[0].type, print).type(store) == exports[0].type
     assert Func(store, FuncType(exports[0].type.params, []), print).type(store) == exports[0].type
@@ -437,7 +439,7 @@ def test_defined_types_are_usable_in_their_engine() -> None:
 def test_a_type_with_a_supertype_keeps_it_within_its_engine() -> None:
     types = "(type $base (sub (func))) (type $derived (sub $base (func)))"
     engine = Engine()
-    ty = Module(engine, f'(module {types} (func (export "f") (type $derived)))').exports[0].type
+    ty: Any = Module(engine, f'(module {types} (func (export "f") (type $derived)))').exports[0].type
     importer = Module(engine, f'(module {types} (import "" "i" (func (type $derived))))')
     store = Store(engine)
     Instance(store, importer, [Func(store, ty, lambda: None)])
@@ -448,7 +450,7 @@ def test_a_type_with_a_supertype_keeps_it_within_its_engine() -> None:
 
 
 def test_defined_types_are_not_pickled() -> None:
-    exports = Module(Engine(), CONCRETE).exports
+    exports: list[Any] = Module(Engine(), CONCRETE).exports
     message = r"^cannot pickle \(ref null \$struct\): a type that a module defines exists only in its engine$"
     with pytest.raises(TypeError, match=message):
         pickle.dumps(exports[0].type)

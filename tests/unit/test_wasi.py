@@ -1237,17 +1237,17 @@ class Node:
 
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr", "stdout_custom", "stderr_custom"])
 def test_cycles_through_streams_are_collected(stream: str) -> None:
-    alive = []
-    for _ in range(20):
+    def cycle() -> weakref.ref[Node]:
         node = Node()
-        stream_object: Any = (lambda data, node=node: None) if stream.endswith("custom") else node
+        stream_object: Any = (lambda data: node and None) if stream.endswith("custom") else node
         config = WasiConfig()
         setattr(config, stream, stream_object)
         guest = Guest(config)
         guest.write(1, b"x")
         node.held = (guest, config)
-        alive.append(weakref.ref(node))
-    del node, stream_object, config, guest
+        return weakref.ref(node)
+
+    alive = [cycle() for _ in range(20)]
     gc.collect()
     assert [ref() for ref in alive if ref() is not None] == []
 

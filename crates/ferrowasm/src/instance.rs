@@ -103,7 +103,8 @@ impl Instance {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(self.exports.get())
+        // Nothing is read before the object is constructed: see `Managed::peek`.
+        if self.owned.peek().is_some() { visit.call(self.exports.get()) } else { Ok(()) }
     }
 }
 

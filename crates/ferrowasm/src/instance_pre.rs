@@ -85,7 +85,7 @@ impl InstancePre {
     }
 
     fn __repr__(&self) -> &'static str {
-        "<InstancePre>"
+        if self.pre.get().is_ok() { "<InstancePre>" } else { "<InstancePre (closed)>" }
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -171,7 +171,7 @@ impl SharedMemory {
     }
 
     fn __repr__(&self) -> &'static str {
-        "<SharedMemory>"
+        if self.get().is_ok() { "<SharedMemory>" } else { "<SharedMemory (closed)>" }
     }
 }
 

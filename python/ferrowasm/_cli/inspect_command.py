@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from .. import Engine, MemoryType, _native
 from .command import Command
-from .source import Kind, Source, add_file_argument, human_size, read_source
+from .source import Kind, Source, add_file_argument, blaming, human_size, read_source
 
 DESCRIPTION = "Show the imports, exports, memories and sections of a module. Nothing of it is run."
 
@@ -81,7 +81,10 @@ def execute(options: argparse.Namespace) -> int:
 def examine(source: Source) -> Report:
     if source.kind is Kind.COMPILED:
         return examine_compiled(source)
-    imports, exports, memories = _native.module_outline(source.data)
+    if source.kind is Kind.COMPONENT:
+        source.refuse_component()
+    with blaming(source.name):
+        imports, exports, memories = _native.module_outline(source.data)
     return Report(
         file=source.name,
         kind=source.kind.value,

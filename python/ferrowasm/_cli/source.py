@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import NoReturn
 
 from .. import Engine, ExitTrap, Module, WasmtimeError, _native, wat2wasm
 from .failure import Failure, split_message
@@ -39,10 +40,13 @@ class Source:
     kind: Kind
     data: bytes
 
+    def refuse_component(self) -> NoReturn:
+        raise Failure(f"{self.name}: this is a component; this version of ferrowasm runs core modules only")
+
     def module(self, engine: Engine) -> Module:
         """The module, ready to be instantiated. Raises `Failure` if it is invalid, or a component."""
         if self.kind is Kind.COMPONENT:
-            raise Failure(f"{self.name}: this is a component; this version of ferrowasm handles core modules only")
+            self.refuse_component()
         with blaming(self.name):
             if self.kind is Kind.COMPILED:
                 return Module.deserialize(engine, self.data)

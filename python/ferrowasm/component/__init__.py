@@ -6,6 +6,7 @@ The names are those of `wasmtime.component`.
 from __future__ import annotations
 
 from collections.abc import Mapping as _Mapping
+from typing import TypeAlias as _TypeAlias
 
 from ._native import (
     Component,
@@ -67,7 +68,7 @@ from ._values import Record
 _Mapping.register(InstanceExports)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
 
 #: What a component or instance type imports and exports.
-ComponentItem = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
+ComponentItem: _TypeAlias = ComponentType | ModuleType | ComponentInstanceType | ResourceType | ValType | FuncType
 
 __all__ = [
     "F32",

@@ -1,6 +1,7 @@
 //! `InstanceExports`: what an instance of a component exports, as a mapping whose items are attributes too.
 
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator};
 use wasmtime::component::types::{ComponentExtern, ComponentItem};
@@ -150,5 +151,10 @@ impl InstanceExports {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("<component InstanceExports {}>", self.items.bind(py).repr()?))
+    }
+
+    /// Modules among the exports may have attributes that lead back here. The collector breaks such a cycle in the dict.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.items)
     }
 }

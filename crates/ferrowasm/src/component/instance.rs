@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::compiled::{ExportIndex, ExportName};
@@ -15,7 +16,7 @@ pub(crate) struct Instance {
     store_id: u64,
     instance: wasmtime::component::Instance,
     component: wasmtime::component::Component,
-    /// Made when they are first asked for. They refer to nothing that could lead back here.
+    /// Made when they are first asked for.
     exports: OnceLock<Py<InstanceExports>>,
 }
 
@@ -68,5 +69,9 @@ impl Instance {
 
     fn __repr__(&self) -> &'static str {
         "<component Instance>"
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(self.exports.get())
     }
 }

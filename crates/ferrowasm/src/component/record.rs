@@ -38,8 +38,10 @@ pub(crate) fn is_record(value: &Bound<'_, PyAny>) -> PyResult<bool> {
 /// Accepted for every variant, option and result.
 #[pyclass(subclass, weakref, module = "ferrowasm.component")]
 pub(crate) struct Variant {
+    /// The name of the case.
     #[pyo3(get, set)]
     tag: Py<PyAny>,
+    /// What the case carries; `None` if it carries nothing.
     #[pyo3(get, set)]
     payload: Option<Py<PyAny>>,
 }
