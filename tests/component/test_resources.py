@@ -124,6 +124,19 @@ def test_an_owned_argument_is_not_lost_when_another_one_does_not_fit() -> None:
     assert api["[static]counter.drops"](store) == 1
 
 
+def test_what_python_lets_go_of_is_dropped_by_the_next_call() -> None:
+    store, api = counters()
+    for _ in range(3):
+        api["[constructor]counter"](store, 1)
+    handle = api["[constructor]counter"](store, 2)
+    assert api["[static]counter.drops"](store) == 3
+    assert api["[method]counter.get"](store, handle) == 2
+    handle.close()
+    assert api["[static]counter.drops"](store) == 4
+    with pytest.raises(WasmtimeError, match="^this resource cannot be used any more: it was closed$"):
+        handle.drop(store)
+
+
 def test_resources_of_another_store_instance_or_type_are_refused() -> None:
     store, api = counters()
     handle = api["[constructor]counter"](store, 1)

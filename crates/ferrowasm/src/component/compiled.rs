@@ -1,7 +1,5 @@
 //! `Component`: a compiled component, and `ExportIndex`, a place among its exports.
 
-use std::path::{Path, PathBuf};
-
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyString};
 use wasmtime::component::ComponentExportIndex;
@@ -59,10 +57,10 @@ impl Component {
         gil::detached(wasm.py(), || wasmtime::component::Component::new(engine, bytes)).map(Component::wrap)
     }
 
-    /// Compile the file at `path`, which holds the binary or the text format. Raises `OSError` if it cannot be read, otherwise as the class.
+    /// Compile the file at `path` (a `str`, `bytes` or path-like object), which holds the binary or the text format. Raises `OSError` if it cannot be read, otherwise as the class.
     #[staticmethod]
-    fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: PathBuf) -> PyResult<Component> {
-        let engine = engine.get().get()?;
+    fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: &Bound<'_, PyAny>) -> PyResult<Component> {
+        let (engine, path) = (engine.get().get()?, artifact::path_of(path)?);
         let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(py, &error, &path))?;
         gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
@@ -93,10 +91,10 @@ impl Component {
     fn deserialize_file(
         py: Python<'_>,
         engine: &Bound<'_, Engine>,
-        path: PathBuf,
+        path: &Bound<'_, PyAny>,
         trusted: bool,
     ) -> PyResult<Component> {
-        artifact::load_file(py, engine.get().get()?, Path::new(&path), trusted).map(Component::wrap)
+        artifact::load_file(py, engine.get().get()?, &artifact::path_of(path)?, trusted).map(Component::wrap)
     }
 
     /// The compiled code as bytes, for `deserialize`; the engine's format, followed by a checksum.

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::abi::{self, Form, Lowering, Probed, Returned};
-use super::types;
+use super::{resource, types};
 use crate::errors::OrRaise;
 use crate::store::StoreArg;
 use crate::store::cell::Entry;
@@ -55,13 +55,15 @@ impl Func {
                 "wrong number of parameters provided: given {given}, expected {expected}"
             )));
         }
+        resource::drop_abandoned(py, &mut entry)?;
         let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
         let image = Lowering::new(py, self.store_id, &resource_type).params(&probed.params, names, args)?;
         let value = match super::run(py, &mut entry, |ctx| probed.call(ctx, &image, self.form))? {
             Returned::Nothing => py.None(),
             Returned::Number(number) => number.to_python(py),
             Returned::Object { value, resources } => {
-                resources.iter().for_each(|resource| resource.get().set_store(self.store_id));
+                let ctx = entry.ctx();
+                resources.iter().for_each(|resource| resource.get().set_store(ctx.data()));
                 value
             }
         };

@@ -75,7 +75,7 @@ impl Callback {
         let shared = ctx.data().shared.clone();
         gil::attached(|py| {
             for resource in &params.resources {
-                resource.get().set_store(shared.id);
+                resource.get().set_store(ctx.data());
             }
             let args = params.values.into_iter().map(|value| value.into_bound(py));
             let result = {

@@ -16,6 +16,7 @@ mod wasi;
 
 use pyo3::prelude::*;
 
+pub(crate) use resource::Abandoned;
 pub(crate) use wasi::Preview2;
 
 use wasmtime::StoreContextMut;

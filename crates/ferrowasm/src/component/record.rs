@@ -85,6 +85,7 @@ impl Variant {
         Ok(format!("{name}(tag={}, payload={})", tag.repr()?, payload.repr()?))
     }
 
+    #[expect(clippy::type_complexity, reason = "the shape that pickle asks for")]
     fn __reduce__<'py>(
         slf: &Bound<'py, Self>,
     ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>, Bound<'py, PyAny>))> {

@@ -1,7 +1,7 @@
 //! Resources: `ResourceType`, `ResourceAny` for any resource, `ResourceHost` for those that the host defines by number.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -10,7 +10,8 @@ use wasmtime::component::ResourceDynamic;
 use crate::errors::{Misuse, OrRaise, wasmtime_error};
 use crate::managed::{Managed, managed};
 use crate::numbers;
-use crate::store::StoreArg;
+use crate::store::cell::Entry;
+use crate::store::{Data, StoreArg};
 
 /// The type of a resource. Types are equal when they are the same type: a guest's type belongs to one instance.
 #[pyclass(frozen, module = "ferrowasm.component")]
@@ -90,6 +91,10 @@ impl Life {
         Err(wasmtime_error(py, &format!("this resource cannot be used any more: {why}")))
     }
 
+    fn is_alive(&self) -> bool {
+        self.0.load(Ordering::Acquire) == State::Alive as u8
+    }
+
     /// Ends the life of a handle that is alive.
     fn end(&self, py: Python<'_>, state: State) -> PyResult<()> {
         match self.0.compare_exchange(State::Alive as u8, state as u8, Ordering::AcqRel, Ordering::Acquire) {
@@ -103,30 +108,79 @@ impl Life {
     }
 }
 
+/// Owned resources whose Python objects are gone, but that were not dropped: a destructor is guest code, which cannot run wherever Python releases an
+/// object. The next call of a component's function in the store drops them.
+#[derive(Default)]
+pub(crate) struct Abandoned {
+    resources: Mutex<Vec<wasmtime::component::ResourceAny>>,
+    any: AtomicBool,
+}
+
+impl Abandoned {
+    fn push(&self, resource: wasmtime::component::ResourceAny) {
+        self.resources.lock().unwrap_or_else(PoisonError::into_inner).push(resource);
+        self.any.store(true, Ordering::Release);
+    }
+
+    fn take(&self) -> Vec<wasmtime::component::ResourceAny> {
+        if !self.any.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        self.any.store(false, Ordering::Release);
+        std::mem::take(&mut *self.resources.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Drops what was abandoned in a store, unless one of its calls is under way: then the instance may not be entered.
+pub(super) fn drop_abandoned(py: Python<'_>, entry: &mut Entry<'_>) -> PyResult<()> {
+    if entry.room().is_none() {
+        return Ok(());
+    }
+    let resources = entry.ctx().data().abandoned.take();
+    resources.into_iter().try_for_each(|resource| super::run(py, entry, |ctx| resource.resource_drop(ctx)))
+}
+
 /// A resource of a guest or of the host. It belongs to one store.
 ///
-/// An owned resource has to be given away (as an argument for `own`) or dropped with `drop(store)`, else the store keeps it until it is closed. A
-/// borrowed one is valid until the callback that received it returns.
+/// An owned resource is dropped with `drop(store)`, unless it is given away as an argument for `own`. When Python lets go of one without either, the next call of a
+/// component's function in the store drops it. A borrowed one is valid until the callback that received it returns.
 #[pyclass(frozen, weakref, module = "ferrowasm.component")]
 pub(crate) struct ResourceAny {
     resource: wasmtime::component::ResourceAny,
-    store_id: OnceLock<u64>,
+    home: OnceLock<Home>,
     life: Life,
+}
+
+/// The store of a resource.
+struct Home {
+    store_id: u64,
+    abandoned: Arc<Abandoned>,
+}
+
+impl Drop for ResourceAny {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.get()
+            && self.resource.owned()
+            && self.life.is_alive()
+        {
+            home.abandoned.push(self.resource);
+        }
+    }
 }
 
 impl ResourceAny {
     /// A resource that a guest gave; `set_store` has to follow.
     pub(crate) fn lifted(resource: wasmtime::component::ResourceAny) -> ResourceAny {
-        ResourceAny { resource, store_id: OnceLock::new(), life: Life::new() }
+        ResourceAny { resource, home: OnceLock::new(), life: Life::new() }
     }
 
-    pub(crate) fn set_store(&self, store_id: u64) {
-        let _ = self.store_id.set(store_id);
+    pub(crate) fn set_store(&self, data: &Data) {
+        let _ = self.home.set(Home { store_id: data.shared.id, abandoned: data.abandoned.clone() });
     }
 
     fn store_id(&self) -> u64 {
         // Stores are counted from 1.
-        self.store_id.get().copied().unwrap_or(0)
+        self.home.get().map_or(0, |home| home.store_id)
     }
 
     /// The resource, to be passed to a guest of the store.
@@ -143,9 +197,14 @@ impl ResourceAny {
         (!self.resource.owned() && self.life.end(py, State::Returned).is_ok()).then_some(self.resource)
     }
 
-    /// Without its store the resource itself cannot be dropped.
+    /// As if Python had let go of it.
     fn close_native(&self, py: Python<'_>) -> PyResult<()> {
-        let _ = self.life.end(py, State::Closed);
+        if self.life.end(py, State::Closed).is_ok()
+            && self.resource.owned()
+            && let Some(home) = self.home.get()
+        {
+            home.abandoned.push(self.resource);
+        }
         Ok(())
     }
 }
@@ -273,7 +332,7 @@ impl ResourceHost {
             self.life.end(py, State::Moved)?;
         }
         let any = ResourceAny::lifted(resource);
-        any.set_store(entry.shared.id);
+        any.set_store(entry.ctx().data());
         Ok(any)
     }
 

@@ -6,7 +6,7 @@ use wasmtime::{Error, ResourceLimiter, Result};
 
 use super::cell::Shared;
 use super::limits::StoreLimits;
-use crate::component::Preview2;
+use crate::component::{Abandoned, Preview2};
 use crate::engine::EngineState;
 use crate::wasi::Wasi;
 
@@ -16,6 +16,8 @@ pub(crate) struct Data {
     /// WASI; `None` until `Store.set_wasi`.
     pub(crate) wasi: Option<Box<Wasi>>,
     pub(crate) preview2: Preview2,
+    /// Resources of components to be dropped.
+    pub(crate) abandoned: Arc<Abandoned>,
     /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None` without a deadline.
     pub(crate) epoch_deadline: Option<u64>,
     /// `Config.max_wasm_stack` of the engine, in bytes.
@@ -31,6 +33,7 @@ impl Data {
             limits: StoreLimits::default(),
             wasi: None,
             preview2: Preview2::default(),
+            abandoned: Arc::default(),
             epoch_deadline: None,
             max_wasm_stack: engine.max_wasm_stack,
             fixed_memory_size: engine.fixed_memory_size,

@@ -282,7 +282,7 @@ impl HostResult {
         let resource_type = |index| Some(cx.resource_type(index));
         gil::attached(|py| {
             let value = self.value.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let value = value.map_or_else(|| py.None(), |value| value).into_bound(py);
+            let value = value.unwrap_or_else(|| py.None()).into_bound(py);
             let image = Lowering::new(py, self.store_id, &resource_type).result(&results, &value)?;
             Ok((results, image))
         })

@@ -67,7 +67,7 @@ impl Failure {
     }
 
     /// The exception; `root` is the name of the parameter.
-    pub(super) fn into_exception(self: Box<Self>, py: Python<'_>, root: &str) -> PyErr {
+    pub(super) fn into_exception(self, py: Python<'_>, root: &str) -> PyErr {
         let mut place = root.to_owned();
         for step in self.path.iter().rev() {
             match step {

@@ -128,7 +128,7 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
 
     /// A range of the guest's memory.
     pub(super) fn memory(&self, address: usize, size: usize, align: u32) -> PyResult<&'b [u8]> {
-        if address % align as usize != 0 {
+        if !address.is_multiple_of(align as usize) {
             return Err(wasmtime_error(self.py, &format!("the pointer {address:#x} is not aligned to {align} bytes")));
         }
         let range = address.checked_add(size).and_then(|end| self.cx.memory().get(address..end));

@@ -48,7 +48,7 @@ impl<'py, 'a> Lowering<'py, 'a> {
         let place = self.start(params, MAX_FLAT_PARAMS);
         for (index, (member, name)) in params.members.iter().zip(names).enumerate() {
             if let Err(failure) = self.value(&member.shape, place.part(member.offset), &*args.item(index)?) {
-                return Err(self.fail(failure, name));
+                return Err(self.fail(*failure, name));
             }
         }
         Ok(self.image)
@@ -62,7 +62,7 @@ impl<'py, 'a> Lowering<'py, 'a> {
             None if value.is_none() => Ok(()),
             None => Err(Failure::expected("None, since the function has no result", value)),
         };
-        lowered.map_err(|failure| self.fail(failure, "result"))?;
+        lowered.map_err(|failure| self.fail(*failure, "result"))?;
         Ok(self.image)
     }
 
@@ -76,7 +76,7 @@ impl<'py, 'a> Lowering<'py, 'a> {
     }
 
     /// Gives back the resources that would have moved.
-    fn fail(&mut self, failure: Box<Failure>, root: &str) -> PyErr {
+    fn fail(&mut self, failure: Failure, root: &str) -> PyErr {
         self.moved.drain(..).for_each(Moved::undo);
         failure.into_exception(self.py, root)
     }

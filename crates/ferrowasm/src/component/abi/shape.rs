@@ -363,6 +363,9 @@ impl Tuple {
 
     /// The shape of a tuple type of a component: worked out once for each thread, then looked up.
     pub(super) fn of(types: &Arc<ComponentTypes>, index: TypeTupleIndex) -> Arc<Tuple> {
+        if let Some(tuple) = Tuple::known(types, index) {
+            return tuple;
+        }
         KNOWN.with_borrow_mut(|components| {
             if !components.iter().any(|component| component.is(types)) {
                 components.retain(|component| component.types.strong_count() > 0);
@@ -374,15 +377,7 @@ impl Tuple {
 
     /// The same for a component that `of` was asked about on this thread; otherwise the shape is worked out anew.
     pub(super) fn again(types: &ComponentTypes, index: TypeTupleIndex) -> Arc<Tuple> {
-        let find = |components: &mut Vec<Component>| {
-            let position = components.iter().position(|component| component.is(types))?;
-            // The one that is in use is found first.
-            if position > 0 {
-                components.swap(0, position);
-            }
-            components[0].tuples.get(index.as_u32() as usize)?.clone()
-        };
-        if let Some(tuple) = KNOWN.with_borrow_mut(find) {
+        if let Some(tuple) = Tuple::known(types, index) {
             return tuple;
         }
         // Nothing is borrowed here: finalisers may run, and call components.
@@ -393,6 +388,17 @@ impl Tuple {
             }
         });
         tuple
+    }
+
+    fn known(types: &ComponentTypes, index: TypeTupleIndex) -> Option<Arc<Tuple>> {
+        KNOWN.with_borrow_mut(|components| {
+            let position = components.iter().position(|component| component.is(types))?;
+            // The one that is in use is found first.
+            if position > 0 {
+                components.swap(0, position);
+            }
+            components[0].tuples.get(index.as_u32() as usize)?.clone()
+        })
     }
 }
 
