@@ -1,8 +1,9 @@
 //! Compiled code as bytes: the engine's own format, followed by a checksum.
 //!
-//! The engine believes what it is given: compiled code is native code, and bytes that were changed run as whatever they have become. The checksum finds
-//! damage (truncated, flipped, stale or foreign bytes) before the engine looks at them. It is no signature: whoever can write the bytes can write
-//! a checksum to match, so artefacts must come from where only trusted programs write.
+//! The engine believes what it is given: compiled code is native code, and bytes that were changed run as whatever they
+//! have become. The checksum finds damage (truncated, flipped, stale or foreign bytes) before the engine looks at them.
+//! It is no signature: whoever can write the bytes can write a checksum to match, so artefacts must come from where
+//! only trusted programs write.
 //!
 //! The checksum is at the end because the engine maps files from their start.
 #![allow(unsafe_code)]
@@ -49,7 +50,8 @@ pub(crate) fn open<'a>(py: Python<'_>, bytes: &'a [u8]) -> PyResult<&'a [u8]> {
     if py.detach(|| digest(code)) != *expected {
         return Err(wasmtime_error(
             py,
-            "the compiled code does not match its checksum: it was damaged, or made by another version of ferrowasm; compile it again",
+            "the compiled code does not match its checksum: it was damaged, or made by another version of \
+            ferrowasm; compile it again",
         ));
     }
     Ok(code)
@@ -58,7 +60,8 @@ pub(crate) fn open<'a>(py: Python<'_>, bytes: &'a [u8]) -> PyResult<&'a [u8]> {
 fn foreign(py: Python<'_>) -> PyErr {
     wasmtime_error(
         py,
-        "these bytes are no compiled code of ferrowasm, or they are cut short: expected what `serialize` returned (the checksum at the end is missing)",
+        "these bytes are no compiled code of ferrowasm, or they are cut short: expected what `serialize` \
+        returned (the checksum at the end is missing)",
     )
 }
 
@@ -71,7 +74,8 @@ pub(crate) trait Artifact: Sized + Send {
 
     /// # Safety
     ///
-    /// As for `Module::deserialize_file`: the file holds what the engine serialised, and nobody changes it while it is mapped.
+    /// As for `Module::deserialize_file`: the file holds what the engine serialised, and nobody changes it while it is
+    /// mapped.
     unsafe fn from_file(engine: &Engine, path: &Path) -> wasmtime::Result<Self>;
 }
 
@@ -102,8 +106,8 @@ impl Artifact for Component {
 /// Loads compiled code from memory.
 pub(crate) fn load<A: Artifact>(py: Python<'_>, engine: &Engine, bytes: &[u8]) -> PyResult<A> {
     let code = open(py, bytes)?;
-    // SAFETY: the checksum says that these are the bytes that `seal` was given, which came from the engine. That they were not forged is for the caller of the public
-    // method to see to, as documented there.
+    // SAFETY: the checksum says that these are the bytes that `seal` was given, which came from the engine. That they
+    // were not forged is for the caller of the public method to see to, as documented there.
     crate::gil::detached(py, || unsafe { A::from_bytes(engine, code) })
 }
 

@@ -43,8 +43,8 @@ impl MemoryBuffer {
         }
         // SAFETY: the range was checked; with an empty range at the end the address is one past it.
         let start = unsafe { this.memory.data_ptr(&ctx).add(this.offset) };
-        // SAFETY: `view` is valid by contract. The bytes stay valid until `__releasebuffer__`: `views` is counted up below, which keeps the memory in place, and
-        // the view holds a reference to this object and so to the store.
+        // SAFETY: `view` is valid by contract. The bytes stay valid until `__releasebuffer__`: `views` is counted up
+        // below, which keeps the memory in place, and the view holds a reference to this object and so to the store.
         let result =
             unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start.cast::<c_void>(), this.size as isize, 0, flags) };
         if result != 0 {
@@ -61,7 +61,8 @@ impl MemoryBuffer {
     /// To be called by the interpreter, once for each successful `__getbuffer__`.
     unsafe fn __releasebuffer__(&self, view: *mut ffi::Py_buffer) {
         #[cfg(unix)]
-        // SAFETY: `view` is the one that `__getbuffer__` filled in, so the start of the memory is `offset` bytes before its address.
+        // SAFETY: `view` is the one that `__getbuffer__` filled in, so the start of the memory is `offset` bytes before
+        // its address.
         crate::linear_memory::unpin(unsafe { (*view).buf } as usize - self.offset);
         let _ = view;
         let cell = &self.store.get().cell;

@@ -10,7 +10,8 @@ use crate::externs;
 use crate::store::cell::{CallerPtr, Shared};
 use crate::store::context::Frame;
 
-/// The instance that called a host function, and a handle to its store; given to callbacks made with `access_caller=True`.
+/// The instance that called a host function, and a handle to its store; given to callbacks made with
+/// `access_caller=True`.
 ///
 /// A `Caller` can be passed wherever a `Store` is expected, until the callback returns; then it raises `ExpiredError`.
 #[pyclass(frozen, module = "ferrowasm")]
@@ -30,7 +31,8 @@ impl Caller {
 
     fn export<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
         let mut entry = self.frame.enter()?;
-        // SAFETY: `Frame::enter` succeeds only while the host function has not returned, and on the thread that runs it.
+        // SAFETY: `Frame::enter` succeeds only while the host function has not returned, and on the thread that runs
+        // it.
         let export = unsafe { self.caller.get_export(&mut entry, name) };
         export.map(|export| externs::to_python(py, &mut entry, export)).transpose()
     }
@@ -38,12 +40,14 @@ impl Caller {
 
 #[pymethods]
 impl Caller {
-    /// The export of the calling instance with this name, or `None` if there is none, the caller has expired, or the host was the caller.
+    /// The export of the calling instance with this name, or `None` if there is none, the caller has expired, or the
+    /// host was the caller.
     fn get<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
         if self.frame.is_alive() { self.export(py, name) } else { Ok(None) }
     }
 
-    /// The export of the calling instance with this name; `KeyError` if there is none, `ExpiredError` after the callback returned.
+    /// The export of the calling instance with this name; `KeyError` if there is none, `ExpiredError` after the
+    /// callback returned.
     fn __getitem__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         self.export(py, name)?.ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }

@@ -16,7 +16,8 @@ pub(crate) struct EngineState {
     epoch: AtomicU64,
     /// `Config.max_wasm_stack`, in bytes.
     pub(crate) max_wasm_stack: usize,
-    /// Up to this size, in bytes, memories grow in place, or see to it themselves that no view of them is left dangling.
+    /// Up to this size, in bytes, memories grow in place, or see to it themselves that no view of them is left
+    /// dangling.
     pub(crate) fixed_memory_size: usize,
 }
 

@@ -12,7 +12,8 @@ use crate::store::Data;
 
 /// Looks up a class of `ferrowasm._errors`.
 ///
-/// Looked up each time: errors are not the fast path, and a program that imports the package anew gets exceptions of the classes that it sees.
+/// Looked up each time: errors are not the fast path, and a program that imports the package anew gets exceptions of
+/// the classes that it sees.
 fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     py.import("ferrowasm._errors")?.getattr(name)
 }
@@ -28,6 +29,11 @@ fn exception(py: Python<'_>, name: &str, message: &str) -> PyErr {
 /// A `WasmtimeError` with this message.
 pub(crate) fn wasmtime_error(py: Python<'_>, message: &str) -> PyErr {
     exception(py, "WasmtimeError", message)
+}
+
+/// A linker is used by code that runs while it works: a module's start function, or a finaliser.
+pub(crate) fn busy_linker(py: Python<'_>) -> PyErr {
+    wasmtime_error(py, "the linker is busy: it cannot be used by code that runs while it defines something")
 }
 
 /// An `OutOfBoundsError`: an index that something does not have.
@@ -57,7 +63,8 @@ impl fmt::Display for Raised {
 
 impl std::error::Error for Raised {}
 
-/// Wraps a Python exception so that a host function can hand it to the engine; `to_python` gets the same object out again.
+/// Wraps a Python exception so that a host function can hand it to the engine; `to_python` gets the same object out
+/// again.
 pub(crate) fn raised(error: PyErr) -> Error {
     Error::new(Raised(error))
 }
@@ -151,7 +158,8 @@ pub(crate) fn trap_codes() -> Vec<(u8, String)> {
 type FrameTuple =
     (u32, Option<String>, Option<usize>, Option<String>, Option<usize>, Option<String>, Option<u32>, Option<u32>);
 
-/// The arguments of `Frame`. With debug information a frame may stand for several inlined source positions; the innermost is the one reported.
+/// The arguments of `Frame`. With debug information a frame may stand for several inlined source positions; the
+/// innermost is the one reported.
 fn frame(info: &wasmtime::FrameInfo) -> FrameTuple {
     let symbol = info.symbols().first();
     (
@@ -235,12 +243,14 @@ impl From<Misuse> for PyErr {
             Misuse::OtherThread => exception(
                 py,
                 "StoreBusyError",
-                "the store is running on another thread; a store runs one call at a time, so use one store for each thread",
+                "the store is running on another thread; a store runs one call at a time, so use one store for \
+                each thread",
             ),
             Misuse::Busy => exception(
                 py,
                 "StoreBusyError",
-                "the store is busy: code that runs while arguments are converted or the engine is in the middle of an operation (a WASI stream) cannot use the same store",
+                "the store is busy: code that runs while arguments are converted or the engine is in the middle \
+                of an operation (a WASI stream) cannot use the same store",
             ),
             Misuse::CloseInside => exception(
                 py,
@@ -250,7 +260,8 @@ impl From<Misuse> for PyErr {
             Misuse::CountsInside => exception(
                 py,
                 "StoreBusyError",
-                "the numbers of instances, tables and memories cannot be limited anew from within a call of the store; do it after the call returned",
+                "the numbers of instances, tables and memories cannot be limited anew from within a call of the \
+                store; do it after the call returned",
             ),
         })
     }

@@ -31,7 +31,8 @@ pub(crate) fn to_python<'py>(py: Python<'py>, entry: &mut Entry<'_>, item: Exter
     })
 }
 
-/// An importable object for use in the store of `entry`, and what it is if it belongs to the store (a shared memory belongs to its engine).
+/// An importable object for use in the store of `entry`, and what it is if it belongs to the store (a shared memory
+/// belongs to its engine).
 pub(crate) fn from_python(entry: &mut Entry<'_>, item: &Bound<'_, PyAny>) -> PyResult<(Extern, Option<&'static str>)> {
     if let Ok(memory) = item.cast::<SharedMemory>() {
         return Ok((memory.get().get_for(entry.ctx().engine())?.clone().into(), None));

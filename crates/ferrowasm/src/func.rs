@@ -18,11 +18,12 @@ use crate::vectorcall::{self, Args, Callable, Stack};
 
 /// A function in a store: exported by an instance, or made from a Python callable.
 ///
-/// `Func(store, ty, func, access_caller=False)` makes a host function that calls `func` with Python values; with `access_caller` it gets a `Caller` as first argument. Call
-/// a function with the store followed by its arguments: `f(store, 1, 2)`. No result gives `None`, one gives the value, several give a list.
+/// `Func(store, ty, func, access_caller=False)` makes a host function that calls `func` with Python values; with
+/// `access_caller` it gets a `Caller` as first argument. Call a function with the store followed by its arguments:
+/// `f(store, 1, 2)`. No result gives `None`, one gives the value, several give a list.
 ///
-/// Raises `Trap` when the WebAssembly code traps, `TypeError` and `OverflowError` for arguments that do not fit, and whatever a host function
-/// raised.
+/// Raises `Trap` when the WebAssembly code traps, `TypeError` and `OverflowError` for arguments that do not fit, and
+/// whatever a host function raised.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Func {
     vectorcall: vectorcall::Pointer,

@@ -43,7 +43,8 @@ pub(crate) fn run<R: Send>(
 
 /// Runs Python code in a host function, which the engine calls on the thread of the call with the interpreter detached.
 pub(crate) fn attached<R>(work: impl for<'py> FnOnce(Python<'py>) -> PyResult<R>) -> wasmtime::Result<R> {
-    // The interpreter may be shutting down while WebAssembly runs on a daemon thread: then there is no way back into Python.
+    // The interpreter may be shutting down while WebAssembly runs on a daemon thread: then there is no way back into
+    // Python.
     match Python::try_attach(work) {
         Some(result) => result.map_err(crate::errors::raised),
         None => Err(wasmtime::Error::msg("the Python interpreter is shutting down")),

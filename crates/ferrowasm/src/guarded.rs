@@ -1,7 +1,8 @@
 //! A lock under which Python code may come to run.
 //!
-//! Objects are dropped and made while it is held, and either can run finalisers, which are free to use the same object again. A mutex would wait for itself
-//! then. This lock knows who holds it, and says so; another thread waits, detached from the interpreter.
+//! Objects are dropped and made while it is held, and either can run finalisers, which are free to use the same object
+//! again. A mutex would wait for itself then. This lock knows who holds it, and says so; another thread waits, detached
+//! from the interpreter.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};

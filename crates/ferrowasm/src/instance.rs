@@ -23,10 +23,11 @@ use crate::store::cell::Entry;
 use crate::table::Table;
 use crate::tag::Tag;
 
-/// An instance of a module in a store: `Instance(store, module, imports)`, with one import for each of `module.imports`, in their order.
+/// An instance of a module in a store: `Instance(store, module, imports)`, with one import for each of
+/// `module.imports`, in their order.
 ///
-/// Making it runs the start function of the module. Raises `WasmtimeError` if the imports do not fit or a limit is reached, and `Trap` if the start
-/// function traps. The instance lives as long as its store.
+/// Making it runs the start function of the module. Raises `WasmtimeError` if the imports do not fit or a limit is
+/// reached, and `Trap` if the start function traps. The instance lives as long as its store.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Instance {
     owned: Managed<Owned<wasmtime::Instance>>,
@@ -112,7 +113,8 @@ two_phase!(Instance, "(store, module, imports)");
 
 /// The exports of an instance: a mapping from names to objects that can be indexed with numbers, too.
 ///
-/// Iterating gives the names, in the order of the module. `exports["name"]` and `exports[0]` raise `KeyError` for what does not exist.
+/// Iterating gives the names, in the order of the module. `exports["name"]` and `exports[0]` raise `KeyError` for what
+/// does not exist.
 #[pyclass(frozen, mapping, weakref, module = "ferrowasm")]
 pub(crate) struct InstanceExports {
     by_name: Py<PyDict>,
@@ -164,33 +166,39 @@ impl InstanceExports {
         Ok(self.find(key)?.or(default))
     }
 
-    /// The function of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    /// The function of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is
+    /// something else.
     fn func<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Func>> {
         self.typed(key)
     }
 
-    /// The memory of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    /// The memory of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is
+    /// something else.
     fn memory<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Memory>> {
         self.typed(key)
     }
 
-    /// The shared memory of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    /// The shared memory of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is
+    /// something else.
     fn shared_memory<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, SharedMemory>> {
         self.typed(key)
     }
 
-    /// The table of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    /// The table of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is
+    /// something else.
     fn table<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Table>> {
         self.typed(key)
     }
 
-    /// The global variable of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    /// The global variable of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it
+    /// is something else.
     #[pyo3(name = "global_")]
     fn global<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Global>> {
         self.typed(key)
     }
 
-    /// The exception tag of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is something else.
+    /// The exception tag of this name or index. Raises `KeyError` if there is no such export, and `TypeError` if it is
+    /// something else.
     fn tag<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Tag>> {
         self.typed(key)
     }

@@ -63,7 +63,8 @@ impl InstancePre {
 
 #[pymethods]
 impl InstancePre {
-    /// Make an instance in `store` and run its start function. Raises `Trap` if that traps, and `WasmtimeError` when a limit is reached.
+    /// Make an instance in `store` and run its start function. Raises `Trap` if that traps, and `WasmtimeError` when a
+    /// limit is reached.
     fn instantiate(&self, store: &Bound<'_, PyAny>) -> PyResult<Instance> {
         let py = store.py();
         let pre = self.pre.get()?;

@@ -1,8 +1,8 @@
 //! Linear memories for engines whose memories may move (`Config.memory_reservation` below 4 GiB).
 //!
-//! The engine's own memories of that kind move as soon as they outgrow their reservation, which would leave every view of them dangling. These reserve what the
-//! memory's type says it may grow to, as long as the address space has room, so that most of them never move; and one that has to move does not
-//! while a view of it is in use.
+//! The engine's own memories of that kind move as soon as they outgrow their reservation, which would leave every view
+//! of them dangling. These reserve what the memory's type says it may grow to, as long as the address space has room,
+//! so that most of them never move; and one that has to move does not while a view of it is in use.
 #![allow(unsafe_code)]
 
 use std::collections::HashMap;
@@ -136,7 +136,8 @@ struct Memory {
     len: usize,
 }
 
-// SAFETY: `as_ptr` points to `byte_size` accessible bytes, the base stays while growth is within `byte_capacity`, and the guard follows the capacity.
+// SAFETY: `as_ptr` points to `byte_size` accessible bytes, the base stays while growth is within `byte_capacity`, and
+// the guard follows the capacity.
 unsafe impl LinearMemory for Memory {
     fn byte_size(&self) -> usize {
         self.len

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyTuple};
 
 use crate::engine::Engine;
-use crate::errors::{Misuse, OrRaise, wasmtime_error};
+use crate::errors::{self, Misuse, OrRaise};
 use crate::externs;
 use crate::gil;
 use crate::guarded::{Guarded, Held};
@@ -36,7 +36,8 @@ enum Origin {
 struct State {
     linker: wasmtime::Linker<Data>,
     allow_shadowing: bool,
-    /// Definitions that are host functions of ours or belong to a store; the others (WASI, traps, shared memories) are missing.
+    /// Definitions that are host functions of ours or belong to a store; the others (WASI, traps, shared memories) are
+    /// missing.
     origins: HashMap<(String, String), Origin>,
     /// All host functions as a tuple, made when a store or an `InstancePre` first has to keep them alive.
     hosts: Option<Py<PyTuple>>,
@@ -101,12 +102,12 @@ impl Linker {
     fn with<R>(&self, py: Python<'_>, work: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
         match self.lock(py)?.value.as_mut() {
             Some(state) => work(state),
-            None => Err(busy(py)),
+            None => Err(errors::busy_linker(py)),
         }
     }
 
     fn lock(&self, py: Python<'_>) -> PyResult<Held<'_, Option<State>>> {
-        self.state.get()?.lock(py).ok_or_else(|| busy(py))
+        self.state.get()?.lock(py).ok_or_else(|| errors::busy_linker(py))
     }
 
     /// Enters a store of the linker's engine.
@@ -145,11 +146,6 @@ impl Linker {
     }
 }
 
-/// The linker is used by code that runs while it works: a module's start function, or a finaliser.
-fn busy(py: Python<'_>) -> PyErr {
-    wasmtime_error(py, "the linker is busy: it cannot be used by code that runs while it defines something")
-}
-
 #[pymethods]
 impl Linker {
     fn __init__(&self, engine: &Bound<'_, Engine>) -> PyResult<()> {
@@ -184,7 +180,8 @@ impl Linker {
         })
     }
 
-    /// Define `item`, an object of `store`, under a name. Raises `WasmtimeError` if the name is taken and shadowing is not allowed.
+    /// Define `item`, an object of `store`, under a name. Raises `WasmtimeError` if the name is taken and shadowing is
+    /// not allowed.
     fn define(&self, store: &Bound<'_, PyAny>, module: &str, name: &str, item: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = store.py();
         let mut entry = self.enter(store)?;
@@ -197,7 +194,8 @@ impl Linker {
         })
     }
 
-    /// Define a function that calls the Python callable `func`, for every store. See `Func` for what it is given and may return.
+    /// Define a function that calls the Python callable `func`, for every store. See `Func` for what it is given and
+    /// may return.
     #[pyo3(signature = (module, name, ty, func, access_caller=false))]
     fn define_func(
         &self,
@@ -237,7 +235,8 @@ impl Linker {
         })
     }
 
-    /// Define the exports of a module under `name`: a WASI command is instantiated anew for each call, a reactor once, now.
+    /// Define the exports of a module under `name`: a WASI command is instantiated anew for each call, a reactor once,
+    /// now.
     fn define_module(&self, store: &Bound<'_, PyAny>, name: &str, module: &Bound<'_, Module>) -> PyResult<()> {
         let py = store.py();
         let module = self.module(py, module)?;
@@ -247,7 +246,7 @@ impl Linker {
         entry.shared.objects.keep(&hosts);
         // The module's code may run, and call Python: nothing may be locked then.
         let taken = self.lock(py)?.value.take();
-        let mut state = taken.ok_or_else(|| busy(py))?;
+        let mut state = taken.ok_or_else(|| errors::busy_linker(py))?;
         let result = gil::run(py, &mut entry, |ctx| state.linker.module(ctx, name, module).map(drop));
         if result.is_ok() {
             for export in module.exports() {
@@ -271,8 +270,8 @@ impl Linker {
         self.with(py, |state| state.linker.define_unknown_imports_as_traps(module).or_raise(py))
     }
 
-    /// Define what `module` imports and is not defined with default values: functions that return zeros and nulls, empty memories and so on, in
-    /// `store`.
+    /// Define what `module` imports and is not defined with default values: functions that return zeros and nulls,
+    /// empty memories and so on, in `store`.
     fn define_unknown_imports_as_default_values(
         &self,
         store: &Bound<'_, PyAny>,
@@ -300,7 +299,8 @@ impl Linker {
 
     /// Instantiate a module with the definitions of this linker, and run its start function.
     ///
-    /// Raises `WasmtimeError` for an import that is not defined or has another type, and `Trap` if the start function traps.
+    /// Raises `WasmtimeError` for an import that is not defined or has another type, and `Trap` if the start function
+    /// traps.
     fn instantiate(&self, store: &Bound<'_, PyAny>, module: &Bound<'_, Module>) -> PyResult<Instance> {
         let py = store.py();
         let module = self.module(py, module)?;

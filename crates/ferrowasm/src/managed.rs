@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::errors::Misuse;
 
-/// The native value behind a Python object, with the two ways in which it can be missing: `__init__` did not run (yet), and `close()` did.
+/// The native value behind a Python object, with the two ways in which it can be missing: `__init__` did not run (yet),
+/// and `close()` did.
 ///
-/// The value itself stays where it is when the object is closed: what was made from it earlier may still use it. It is freed with the object.
+/// The value itself stays where it is when the object is closed: what was made from it earlier may still use it. It is
+/// freed with the object.
 pub(crate) struct Managed<T> {
     value: OnceLock<T>,
     /// Whether there is a value. See `peek` for why `value` is not enough.
@@ -44,8 +46,8 @@ impl<T> Managed<T> {
 
     /// The value, even if the object is closed.
     ///
-    /// Fit for `__traverse__`: Python's collector may visit an object that is allocated but not constructed yet, whose memory
-    /// is all zero. `present` is false there, while a `OnceLock` of zeros passes for one that is set.
+    /// Fit for `__traverse__`: Python's collector may visit an object that is allocated but not constructed yet, whose
+    /// memory is all zero. `present` is false there, while a `OnceLock` of zeros passes for one that is set.
     pub(crate) fn peek(&self) -> Option<&T> {
         if self.present.load(Ordering::Acquire) { self.value.get() } else { None }
     }
@@ -55,7 +57,8 @@ impl<T> Managed<T> {
     }
 }
 
-/// Gives a class `close()`, `__enter__` and `__exit__`. The class has a method `fn close_native(&self, py) -> PyResult<()>`.
+/// Gives a class `close()`, `__enter__` and `__exit__`. The class has a method `fn close_native(&self, py) ->
+/// PyResult<()>`.
 macro_rules! managed {
     ($class:ty) => {
         #[pyo3::pymethods]
@@ -84,8 +87,9 @@ macro_rules! managed {
     };
 }
 
-/// Gives a class a `__new__` that takes anything and makes an object without a value, which `__init__` sets. So subclasses may have an `__init__` with other
-/// parameters, which calls `super().__init__` as usual. The class has a function `fn empty() -> Self`.
+/// Gives a class a `__new__` that takes anything and makes an object without a value, which `__init__` sets. So
+/// subclasses may have an `__init__` with other parameters, which calls `super().__init__` as usual. The class has a
+/// function `fn empty() -> Self`.
 macro_rules! two_phase {
     ($class:ty, $signature:literal) => {
         #[pyo3::pymethods]

@@ -16,7 +16,8 @@ use crate::types::MemoryType;
 
 /// A linear memory in a store: `Memory(store, ty)`, or exported by an instance.
 ///
-/// Sizes in *pages* are in units of `page_size` (65,536 bytes unless the memory's type says otherwise); everything else is in bytes.
+/// Sizes in *pages* are in units of `page_size` (65,536 bytes unless the memory's type says otherwise); everything else
+/// is in bytes.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Memory {
     owned: Managed<Owned<wasmtime::Memory>>,
@@ -59,8 +60,8 @@ fn slice(
     Ok(start..stop.max(start))
 }
 
-/// Where a write of `count` bytes goes: from `start`, counted from the end if negative. `IndexError` unless all of it lies within `len` bytes; as in
-/// wasmtime-py, that goes for the place of an empty write, too.
+/// Where a write of `count` bytes goes: from `start`, counted from the end if negative. `IndexError` unless all of it
+/// lies within `len` bytes; as in wasmtime-py, that goes for the place of an empty write, too.
 fn destination(start: Option<&Bound<'_, PyAny>>, count: usize, len: usize) -> PyResult<usize> {
     let start = match start {
         Some(start) if !start.is_none() => numbers::index(start, "start")?.extract::<i128>().unwrap_or(i128::MAX),
@@ -106,8 +107,8 @@ impl Memory {
 
     /// Grow the memory by `delta` pages and return the size it had before, in pages.
     ///
-    /// Raises `WasmtimeError` when the maximum or a limit of the store is in the way, and `BufferError` when the memory would have to move while a view of it is
-    /// in use.
+    /// Raises `WasmtimeError` when the maximum or a limit of the store is in the way, and `BufferError` when the memory
+    /// would have to move while a view of it is in use.
     fn grow(&self, store: &Bound<'_, PyAny>, delta: &Bound<'_, PyAny>) -> PyResult<u64> {
         let py = store.py();
         let delta = numbers::unsigned(delta, "delta", u64::MAX)?;
@@ -146,8 +147,8 @@ impl Memory {
         Ok(memory.page_size_log2(entry.ctx()))
     }
 
-    /// A copy of the bytes from `start` up to `stop`, with the meaning of `memory[start:stop]` for a list: negative numbers count from the end, and
-    /// what lies outside is left out.
+    /// A copy of the bytes from `start` up to `stop`, with the meaning of `memory[start:stop]` for a list: negative
+    /// numbers count from the end, and what lies outside is left out.
     #[pyo3(signature = (store, start=None, stop=None), text_signature = "(self, store, start=0, stop=None)")]
     fn read<'py>(
         &self,
@@ -169,7 +170,8 @@ impl Memory {
         Ok(PyByteArray::new(py, data.get(range).unwrap_or_default()))
     }
 
-    /// Copy a bytes-like object into the memory at `start` (default 0; negative numbers count from the end) and return how many bytes were written.
+    /// Copy a bytes-like object into the memory at `start` (default 0; negative numbers count from the end) and return
+    /// how many bytes were written.
     ///
     /// Raises `IndexError`, and writes nothing, when a part of it would lie outside the memory.
     #[pyo3(signature = (store, value, start=None))]
@@ -197,8 +199,8 @@ impl Memory {
 
     /// The address of the memory as a `ctypes` pointer to unsigned bytes.
     ///
-    /// Nothing checks what is done with it: stay below `data_len`. It keeps the memory where it is, and the store alive; prefer `read`, `write` and
-    /// `get_buffer_ptr`.
+    /// Nothing checks what is done with it: stay below `data_len`. It keeps the memory where it is, and the store
+    /// alive; prefer `read`, `write` and `get_buffer_ptr`.
     fn data_ptr<'py>(&self, store: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let ctypes = store.py().import("ctypes")?;
         let array = self.get_buffer_ptr(store, None, None)?;
@@ -206,10 +208,12 @@ impl Memory {
         ctypes.call_method1("cast", (array, pointer))
     }
 
-    /// The memory, or `size` bytes of it from `offset`, as a `ctypes` array that shares it: what is written to one is seen in the other.
+    /// The memory, or `size` bytes of it from `offset`, as a `ctypes` array that shares it: what is written to one is
+    /// seen in the other.
     ///
-    /// NumPy takes it without a copy: `numpy.frombuffer(memory.get_buffer_ptr(store), dtype=numpy.uint8)`. While the array lives, the store is kept alive and the memory
-    /// does not move: growth that would move it is refused. Raises `IndexError` when the range does not lie within the memory.
+    /// NumPy takes it without a copy: `numpy.frombuffer(memory.get_buffer_ptr(store), dtype=numpy.uint8)`. While the
+    /// array lives, the store is kept alive and the memory does not move: growth that would move it is refused. Raises
+    /// `IndexError` when the range does not lie within the memory.
     #[pyo3(signature = (store, size=None, offset=None), text_signature = "(self, store, size=None, offset=0)")]
     fn get_buffer_ptr<'py>(
         &self,

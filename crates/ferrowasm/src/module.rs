@@ -12,11 +12,14 @@ use crate::managed::{Managed, managed, two_phase};
 use crate::text;
 use crate::types::{ExportType, ImportType};
 
-/// A compiled WebAssembly module. It belongs to no store: one module can be instantiated in any store of its engine, on any thread.
+/// A compiled WebAssembly module. It belongs to no store: one module can be instantiated in any store of its engine, on
+/// any thread.
 ///
-/// `wasm` is the text format as `str`, or either format as a bytes-like object. Compiling runs with the interpreter lock released.
+/// `wasm` is the text format as `str`, or either format as a bytes-like object. Compiling runs with the interpreter
+/// lock released.
 ///
-/// Raises `WasmtimeError` when the module is malformed or invalid, or uses a proposal that the engine's `Config` does not enable.
+/// Raises `WasmtimeError` when the module is malformed or invalid, or uses a proposal that the engine's `Config` does
+/// not enable.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Module {
     module: Managed<wasmtime::Module>,
@@ -76,7 +79,8 @@ impl Module {
         self.module.initialise(gil::detached(wasm.py(), || wasmtime::Module::new(engine, bytes))?)
     }
 
-    /// Compile the file at `path`, which holds the binary or the text format. Raises `OSError` if it cannot be read, otherwise as the class.
+    /// Compile the file at `path`, which holds the binary or the text format. Raises `OSError` if it cannot be read,
+    /// otherwise as the class.
     #[classmethod]
     fn from_file<'py>(
         cls: &Bound<'py, PyType>,
@@ -98,8 +102,9 @@ impl Module {
 
     /// Load what `serialize` returned, for the same settings and the same version of the engine.
     ///
-    /// Raises `WasmtimeError` when the bytes are damaged, foreign, or made for another engine. **Compiled code is native code: load it only from where
-    /// nobody whom you do not trust can write.** The checksum finds damage, not forgery.
+    /// Raises `WasmtimeError` when the bytes are damaged, foreign, or made for another engine. **Compiled code is
+    /// native code: load it only from where nobody whom you do not trust can write.** The checksum finds damage, not
+    /// forgery.
     #[classmethod]
     fn deserialize<'py>(
         cls: &Bound<'py, PyType>,
@@ -112,8 +117,8 @@ impl Module {
 
     /// Load a file that holds what `serialize` returned; see `deserialize`.
     ///
-    /// With `trusted=True` the file is mapped into memory as it is, without a look at the checksum: faster for large modules, and shared between processes. Damage
-    /// to the file, then or later, is undefined behaviour.
+    /// With `trusted=True` the file is mapped into memory as it is, without a look at the checksum: faster for large
+    /// modules, and shared between processes. Damage to the file, then or later, is undefined behaviour.
     #[classmethod]
     #[pyo3(signature = (engine, path, *, trusted=false))]
     fn deserialize_file<'py>(
@@ -126,7 +131,8 @@ impl Module {
         Module::wrap(cls, module)
     }
 
-    /// Check that `wasm`, in the binary format, is a valid module for the engine, without compiling it. Raises `WasmtimeError` if it is not.
+    /// Check that `wasm`, in the binary format, is a valid module for the engine, without compiling it. Raises
+    /// `WasmtimeError` if it is not.
     #[staticmethod]
     fn validate(py: Python<'_>, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
         let engine = engine.get().get()?;

@@ -15,13 +15,15 @@ use crate::module::bytes_of;
 type Import = (String, String, &'static str, String);
 /// Name, kind and type.
 type Export = (String, &'static str, String);
-/// Name, whether it is imported, least and greatest size in pages, page size in bytes, whether addresses have 64 bits, whether it is shared.
+/// Name, whether it is imported, least and greatest size in pages, page size in bytes, whether addresses have 64 bits,
+/// whether it is shared.
 type Memory = (Option<String>, bool, u64, Option<u64>, u64, bool, bool);
 
 /// The imports, exports and memories of a core module in the binary format, in order.
 ///
-/// Kinds are `func`, `global`, `memory`, `table` and `tag`, and types are in the words of the text format. The name of a memory is the one under which it is imported (`module.name`)
-/// or first exported. Declarations are checked, function bodies are not. Raises `WasmtimeError` when the binary is malformed or a component.
+/// Kinds are `func`, `global`, `memory`, `table` and `tag`, and types are in the words of the text format. The name of
+/// a memory is the one under which it is imported (`module.name`) or first exported. Declarations are checked, function
+/// bodies are not. Raises `WasmtimeError` when the binary is malformed or a component.
 #[pyfunction]
 pub(crate) fn module_outline(
     py: Python<'_>,

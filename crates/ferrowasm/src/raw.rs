@@ -14,7 +14,8 @@ use crate::store::Data;
 /// Arguments of a call, replaced by its results.
 pub(crate) struct Space(SmallVec<[ValRaw; 8]>);
 
-// SAFETY: a `ValRaw` is not `Send` because it may hold a pointer into a store. These hold numbers and vectors only (`Signature::is_plain`).
+// SAFETY: a `ValRaw` is not `Send` because it may hold a pointer into a store. These hold numbers and vectors only
+// (`Signature::is_plain`).
 unsafe impl Send for Space {}
 
 impl Space {
@@ -36,22 +37,25 @@ pub(crate) fn call(ctx: StoreContextMut<'_, Data>, func: &Callee, space: &mut Sp
     assert!(
         func.signature.is_plain && space.0.len() >= func.signature.slots() && ctx.data().shared.id == func.store_id
     );
-    // SAFETY: `call_unchecked` asks for a valid array with room for all parameters and all results (asserted), arguments of the right types (they are numbers
-    // and vectors: any bits are valid), valid references (there are none), and no synchronous call inside `call_async`.
+    // SAFETY: `call_unchecked` asks for a valid array with room for all parameters and all results (asserted),
+    // arguments of the right types (they are numbers and vectors: any bits are valid), valid references (there are
+    // none), and no synchronous call inside `call_async`.
     unsafe { func.func.call_unchecked(ctx, &raw mut space.0[..]) }
 }
 
 /// An argument that the engine has written before it calls a host function.
 pub(crate) fn initialised(raw: &MaybeUninit<ValRaw>) -> &ValRaw {
-    // SAFETY: only called for the parameters of a host function, which `Func::new_unchecked` promises to be initialised.
+    // SAFETY: only called for the parameters of a host function, which `Func::new_unchecked` promises to be
+    // initialised.
     unsafe { raw.assume_init_ref() }
 }
 
 /// Makes a function of a store out of a host function.
 pub(crate) fn new_func(mut ctx: StoreContextMut<'_, Data>, ty: FuncType, host: Arc<HostFunc>) -> Func {
     if host.is_plain() {
-        // SAFETY: `new_unchecked` wants the closure to read only as many values as the type has parameters, and to write results of the type's result
-        // types unless it returns an error: `call_plain` goes by the signature that was worked out from the same type.
+        // SAFETY: `new_unchecked` wants the closure to read only as many values as the type has parameters, and to
+        // write results of the type's result types unless it returns an error: `call_plain` goes by the signature that
+        // was worked out from the same type.
         unsafe { Func::new_unchecked(&mut ctx, ty, move |caller, space| host.call_plain(caller, space)) }
     } else {
         Func::new(&mut ctx, ty, move |caller, params, results| host.call_any(caller, params, results))

@@ -19,8 +19,9 @@ use crate::values::{self, Kind};
 
 /// A reference to a Python object, for the cases in which the bare object would be taken for something else.
 ///
-/// An `externref` can refer to any Python object, and the object itself is passed and returned. Only `None` cannot be told from null that way, and a
-/// reference of the WebAssembly GC heap not from the object it stands for: `ExternRef(None)` is a reference to `None` that is not null.
+/// An `externref` can refer to any Python object, and the object itself is passed and returned. Only `None` cannot be
+/// told from null that way, and a reference of the WebAssembly GC heap not from the object it stands for:
+/// `ExternRef(None)` is a reference to `None` that is not null.
 #[pyclass(frozen, module = "ferrowasm")]
 pub(crate) struct ExternRef {
     /// The object that is referred to.

@@ -13,10 +13,11 @@ use crate::managed::{Managed, managed, two_phase};
 use crate::numbers;
 use crate::types::MemoryType;
 
-/// A linear memory that belongs to an engine instead of a store, for modules that use threads: `SharedMemory(engine, ty)` with a shared memory type.
+/// A linear memory that belongs to an engine instead of a store, for modules that use threads: `SharedMemory(engine,
+/// ty)` with a shared memory type.
 ///
-/// Needs `Config.shared_memory` (and `Config.wasm_threads`, which is on by default). Raises `WasmtimeError` if the type is not shared or the memory cannot be
-/// allocated.
+/// Needs `Config.shared_memory` (and `Config.wasm_threads`, which is on by default). Raises `WasmtimeError` if the type
+/// is not shared or the memory cannot be allocated.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct SharedMemory {
     memory: Managed<Shared>,
@@ -70,7 +71,8 @@ impl SharedMemory {
         Ok(MemoryType::wrap(&self.get()?.ty()))
     }
 
-    /// Grow the memory by `delta` pages and return the size it had before, in pages. Raises `WasmtimeError` beyond the maximum.
+    /// Grow the memory by `delta` pages and return the size it had before, in pages. Raises `WasmtimeError` beyond the
+    /// maximum.
     fn grow(&self, py: Python<'_>, delta: &Bound<'_, PyAny>) -> PyResult<u64> {
         let delta = numbers::unsigned(delta, "delta", u64::MAX)?;
         self.get()?.grow(delta).or_raise(py)
@@ -86,7 +88,8 @@ impl SharedMemory {
         Ok(self.get()?.data_size())
     }
 
-    /// The address of the memory as a `ctypes` pointer to unsigned bytes. It keeps the memory alive; a shared memory never moves.
+    /// The address of the memory as a `ctypes` pointer to unsigned bytes. It keeps the memory alive; a shared memory
+    /// never moves.
     ///
     /// Nothing checks what is done with it, and other threads may write at the same time.
     fn data_ptr<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -112,7 +115,8 @@ impl SharedMemory {
         let cells = cells(memory, start, count)?;
         pyo3::types::PyByteArray::new_with(py, cells.len(), |bytes| {
             for (byte, cell) in bytes.iter_mut().zip(cells) {
-                // SAFETY: the cell is a byte of the memory. Others may write it at the same time: a volatile read of a byte yields one of the values.
+                // SAFETY: the cell is a byte of the memory. Others may write it at the same time: a volatile read of a
+                // byte yields one of the values.
                 *byte = unsafe { cell.get().read_volatile() };
             }
             Ok(())
@@ -139,7 +143,8 @@ impl SharedMemory {
         self.get()?.atomic_notify(addr, count).map_err(|trap| to_python(py, &trap.into()))
     }
 
-    /// Wait until another thread notifies the address, if it holds `expected` (`memory.atomic.wait32`). `timeout` is in seconds, `None` waits for ever.
+    /// Wait until another thread notifies the address, if it holds `expected` (`memory.atomic.wait32`). `timeout` is in
+    /// seconds, `None` waits for ever.
     ///
     /// Returns "ok" when notified, "mismatch" when the value was another one, and "timed-out".
     #[pyo3(signature = (addr, expected, timeout=None))]
@@ -165,7 +170,8 @@ impl SharedMemory {
     ) -> PyResult<()> {
         let cells = slf.get().get()?.data();
         let start = cells.as_ptr().cast_mut().cast::<std::ffi::c_void>();
-        // SAFETY: `view` is valid by contract. A shared memory neither moves nor shrinks, and it lives as long as this object, which the view refers to.
+        // SAFETY: `view` is valid by contract. A shared memory neither moves nor shrinks, and it lives as long as this
+        // object, which the view refers to.
         let result = unsafe { pyo3::ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, cells.len() as isize, 0, flags) };
         if result == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
     }

@@ -70,8 +70,8 @@ impl Table {
         Ok(table.size(entry.ctx()))
     }
 
-    /// Grow the table by `amt` elements, set to `init`, and return the size it had before. Raises `WasmtimeError` when the maximum or a limit is in
-    /// the way.
+    /// Grow the table by `amt` elements, set to `init`, and return the size it had before. Raises `WasmtimeError` when
+    /// the maximum or a limit is in the way.
     fn grow(&self, store: &Bound<'_, PyAny>, amt: &Bound<'_, PyAny>, init: &Bound<'_, PyAny>) -> PyResult<u64> {
         let amt = numbers::unsigned(amt, "amt", u64::MAX)?;
         let (table, mut entry) = self.enter(store)?;

@@ -47,7 +47,8 @@ pub(crate) fn is_component(data: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(wasmparser::Parser::is_component(bytes.as_bytes()))
 }
 
-/// The sections of a binary module or component, in order: kind, name of a custom section or `None`, offset of the content and its size, in bytes.
+/// The sections of a binary module or component, in order: kind, name of a custom section or `None`, offset of the
+/// content and its size, in bytes.
 ///
 /// Raises `WasmtimeError` when the binary is malformed.
 #[pyfunction]

@@ -12,8 +12,9 @@ use crate::values::{self, Kind};
 
 /// A value with its type: `Val.i32(1)`, `Val.externref(obj)`.
 ///
-/// Plain Python values are accepted wherever a `Val` is, and are what calls return; a `Val` says the type where it would not be clear. `Val(kind, val)` takes a `ValType`
-/// or one of wasmtime-py's numbers (0 to 3 for i32, i64, f32 and f64, 4 for v128, 5 for funcref, 6 for externref).
+/// Plain Python values are accepted wherever a `Val` is, and are what calls return; a `Val` says the type where it
+/// would not be clear. `Val(kind, val)` takes a `ValType` or one of wasmtime-py's numbers (0 to 3 for i32, i64, f32 and
+/// f64, 4 for v128, 5 for funcref, 6 for externref).
 #[pyclass(frozen, module = "ferrowasm")]
 pub(crate) struct Val {
     ty: EngineType,
@@ -130,7 +131,8 @@ impl Val {
         Val::make(EngineType::V128, val)
     }
 
-    /// A reference to any Python object. `None` is the null reference, as everywhere; `ExternRef(None)` is a reference to `None`.
+    /// A reference to any Python object. `None` is the null reference, as everywhere; `ExternRef(None)` is a reference
+    /// to `None`.
     #[staticmethod]
     fn externref(r#extern: &Bound<'_, PyAny>) -> PyResult<Val> {
         Val::make(EngineType::EXTERNREF, r#extern)

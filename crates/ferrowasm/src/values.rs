@@ -139,7 +139,8 @@ fn to_f64(value: &Bound<'_, PyAny>, ty: &str) -> PyResult<f64> {
 /// Bits of an f32 that become the payload's low bits when it is widened.
 const NAN_SHIFT: u32 = 52 - 23;
 
-/// Rounds to f32. NaNs keep sign and the upper payload bits, a signalling one stays signalling: the hardware's conversion would quieten it.
+/// Rounds to f32. NaNs keep sign and the upper payload bits, a signalling one stays signalling: the hardware's
+/// conversion would quieten it.
 pub(crate) fn f64_to_f32_bits(value: f64) -> u32 {
     if !value.is_nan() {
         return (value as f32).to_bits();

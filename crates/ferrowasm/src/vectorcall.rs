@@ -1,7 +1,7 @@
 //! Calls without an argument tuple (PEP 590), in both directions, which PyO3 does not offer.
 //!
-//! The classes keep `__call__`; this adds the faster protocol beside it. The interpreter looks for a function pointer inside the object, at an offset that the type tells. Both are set here,
-//! after PyO3 has made the type.
+//! The classes keep `__call__`; this adds the faster protocol beside it. The interpreter looks for a function pointer
+//! inside the object, at an offset that the type tells. Both are set here, after PyO3 has made the type.
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
@@ -40,7 +40,8 @@ impl<'a, 'py> Stack<'a, 'py> {
     /// The first argument and the ones after it.
     pub(crate) fn split_first(&self) -> Option<(Borrowed<'a, 'py, PyAny>, Stack<'a, 'py>)> {
         let len = self.len.checked_sub(1)?;
-        // SAFETY: there is a first argument; the one after it is one past the end at most. The caller keeps the arguments alive for the call.
+        // SAFETY: there is a first argument; the one after it is one past the end at most. The caller keeps the
+        // arguments alive for the call.
         let (first, rest) = unsafe { (Borrowed::from_ptr(self.py, *self.first), self.first.add(1)) };
         Some((first, Stack { first: rest, len, ..*self }))
     }
@@ -63,8 +64,9 @@ pub(crate) fn call_python<'py>(
     callable: &Bound<'py, PyAny>,
     args: &[Bound<'py, PyAny>],
 ) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: a `Bound` is a pointer to an object (PyO3 makes it `repr(transparent)` over a `Py`, and that over a `NonNull`), so the slice is an array of them. It is
-    // valid for the call, which returns a new reference or null with an exception set.
+    // SAFETY: a `Bound` is a pointer to an object (PyO3 makes it `repr(transparent)` over a `Py`, and that over a
+    // `NonNull`), so the slice is an array of them. It is valid for the call, which returns a new reference or null
+    // with an exception set.
     unsafe {
         let args_start = args.as_ptr().cast::<*mut ffi::PyObject>();
         let result = ffi::PyObject_Vectorcall(callable.as_ptr(), args_start, args.len(), std::ptr::null_mut());
@@ -103,8 +105,8 @@ unsafe extern "C" fn enter<C: Callable>(
     {
         const METH: pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::Func = call::<C>;
     }
-    // SAFETY: the interpreter calls this attached, with the arguments of PEP 590. The trampoline, which PyO3's own methods use, only passes them on, and turns
-    // errors and panics into exceptions.
+    // SAFETY: the interpreter calls this attached, with the arguments of PEP 590. The trampoline, which PyO3's own
+    // methods use, only passes them on, and turns errors and panics into exceptions.
     unsafe {
         pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::<Call<C>>(callable, args, count as isize, keywords)
     }
@@ -149,15 +151,17 @@ unsafe fn call<C: Callable>(
     }
 }
 
-/// Tells the interpreter where the pointer is; to be called with any object of the class. Objects that were made before profit, too.
+/// Tells the interpreter where the pointer is; to be called with any object of the class. Objects that were made before
+/// profit, too.
 ///
 /// A subclass that exists already goes on without.
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) fn announce<C: Callable>(object: &Bound<'_, C>) {
     let class = object.py().get_type::<C>().as_type_ptr();
     let value = std::ptr::from_ref(object.get()) as usize - object.as_ptr() as usize;
-    // SAFETY: the interpreter is attached, so nobody else uses the type. The offset leads to a `Pointer` in every object of the class: it was measured on
-    // one. `PyType_Modified` drops what the interpreter has derived from the old state.
+    // SAFETY: the interpreter is attached, so nobody else uses the type. The offset leads to a `Pointer` in every
+    // object of the class: it was measured on one. `PyType_Modified` drops what the interpreter has derived from the
+    // old state.
     unsafe {
         (*class).tp_vectorcall_offset = (value + C::OFFSET) as ffi::Py_ssize_t;
         (*class).tp_flags |= ffi::Py_TPFLAGS_HAVE_VECTORCALL;

@@ -12,11 +12,14 @@ use crate::gil;
 use crate::managed::{Managed, managed};
 use crate::module::{binary_of, bytes_of};
 
-/// A compiled component. It belongs to no store: one component can be instantiated in any store of its engine, on any thread.
+/// A compiled component. It belongs to no store: one component can be instantiated in any store of its engine, on any
+/// thread.
 ///
-/// `wasm` is the text format as `str`, or either format as a bytes-like object. Compiling runs with the interpreter lock released.
+/// `wasm` is the text format as `str`, or either format as a bytes-like object. Compiling runs with the interpreter
+/// lock released.
 ///
-/// Raises `WasmtimeError` when the component is malformed or invalid, or uses a proposal that the engine's `Config` does not enable.
+/// Raises `WasmtimeError` when the component is malformed or invalid, or uses a proposal that the engine's `Config`
+/// does not enable.
 #[pyclass(frozen, subclass, weakref, module = "ferrowasm.component")]
 pub(crate) struct Component {
     component: Managed<wasmtime::component::Component>,
@@ -57,7 +60,8 @@ impl Component {
         gil::detached(wasm.py(), || wasmtime::component::Component::new(engine, bytes)).map(Component::wrap)
     }
 
-    /// Compile the file at `path` (a `str`, `bytes` or path-like object), which holds the binary or the text format. Raises `OSError` if it cannot be read, otherwise as the class.
+    /// Compile the file at `path` (a `str`, `bytes` or path-like object), which holds the binary or the text format.
+    /// Raises `OSError` if it cannot be read, otherwise as the class.
     #[staticmethod]
     fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: &Bound<'_, PyAny>) -> PyResult<Component> {
         let (engine, path) = (engine.get().get()?, artifact::path_of(path)?);
@@ -74,8 +78,9 @@ impl Component {
 
     /// Load what `serialize` returned, for the same settings and the same version of the engine.
     ///
-    /// Raises `WasmtimeError` when the bytes are damaged, foreign, or made for another engine. **Compiled code is native code: load it only from where
-    /// nobody whom you do not trust can write.** The checksum finds damage, not forgery.
+    /// Raises `WasmtimeError` when the bytes are damaged, foreign, or made for another engine. **Compiled code is
+    /// native code: load it only from where nobody whom you do not trust can write.** The checksum finds damage, not
+    /// forgery.
     #[staticmethod]
     fn deserialize(py: Python<'_>, engine: &Bound<'_, Engine>, encoded: &Bound<'_, PyAny>) -> PyResult<Component> {
         let bytes = bytes_of(encoded, "compiled code as bytes")?;
@@ -84,8 +89,8 @@ impl Component {
 
     /// Load a file that holds what `serialize` returned; see `deserialize`.
     ///
-    /// With `trusted=True` the file is mapped into memory as it is, without a look at the checksum: faster for large components, and shared between
-    /// processes. Damage to the file, then or later, is undefined behaviour.
+    /// With `trusted=True` the file is mapped into memory as it is, without a look at the checksum: faster for large
+    /// components, and shared between processes. Damage to the file, then or later, is undefined behaviour.
     #[staticmethod]
     #[pyo3(signature = (engine, path, *, trusted=false))]
     fn deserialize_file(
@@ -113,7 +118,8 @@ impl Component {
 
     /// The index of an export, for quick look-ups in instances; `None` if there is no export of this name.
     ///
-    /// With `instance`, the index of an exported instance, `name` is looked up in that. Raises `WasmtimeError` for an index of another component.
+    /// With `instance`, the index of an exported instance, `name` is looked up in that. Raises `WasmtimeError` for an
+    /// index of another component.
     #[pyo3(signature = (name, instance=None))]
     fn get_export_index(
         &self,

@@ -14,8 +14,8 @@ use crate::store::cell::Entry;
 
 /// The exports of an instance: a mapping from names to functions, instances, modules and resource types.
 ///
-/// `exports["my-func"]` and `exports.my_func` are the same; iterating gives the names, in the order of the component. Exported value types are not among
-/// them, see `Component.type`.
+/// `exports["my-func"]` and `exports.my_func` are the same; iterating gives the names, in the order of the component.
+/// Exported value types are not among them, see `Component.type`.
 #[pyclass(frozen, mapping, weakref, module = "ferrowasm.component")]
 pub(crate) struct InstanceExports {
     items: Py<PyDict>,
@@ -153,7 +153,8 @@ impl InstanceExports {
         Ok(format!("<component InstanceExports {}>", self.items.bind(py).repr()?))
     }
 
-    /// Modules among the exports may have attributes that lead back here. The collector breaks such a cycle in the dict.
+    /// Modules among the exports may have attributes that lead back here. The collector breaks such a cycle in the
+    /// dict.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.items)
     }

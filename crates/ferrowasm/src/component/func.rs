@@ -13,11 +13,12 @@ use crate::store::StoreArg;
 use crate::store::cell::Entry;
 use crate::vectorcall::{self, Args, Callable, Stack};
 
-/// A function of a component's instance. Call it with the store followed by its arguments: `f(store, 1, "two")`. A function without result gives
-/// `None`.
+/// A function of a component's instance. Call it with the store followed by its arguments: `f(store, 1, "two")`. A
+/// function without result gives `None`.
 ///
-/// See the documentation for how values of each type look in Python. Raises `TypeError`, `OverflowError` or `ValueError` for an argument that does not
-/// fit, naming the parameter and the place in it, `Trap` when the component traps, and whatever a host function raised.
+/// See the documentation for how values of each type look in Python. Raises `TypeError`, `OverflowError` or
+/// `ValueError` for an argument that does not fit, naming the parameter and the place in it, `Trap` when the component
+/// traps, and whatever a host function raised.
 #[pyclass(frozen, weakref, module = "ferrowasm.component")]
 pub(crate) struct Func {
     vectorcall: vectorcall::Pointer,
@@ -100,8 +101,9 @@ impl Func {
 
     /// The same function with results in another form.
     ///
-    /// With `tagged`, values of type `result` are always `Ok` or `Err`. With `buffers`, lists of numbers other than `u8` are read-only memoryviews of
-    /// the item type, which NumPy and `array.array` take without a Python object for each item.
+    /// With `tagged`, values of type `result` are always `Ok` or `Err`. With `buffers`, lists of numbers other than
+    /// `u8` are read-only memoryviews of the item type, which NumPy and `array.array` take without a Python object for
+    /// each item.
     #[pyo3(signature = (*, tagged=false, buffers=false))]
     fn with_results(&self, tagged: bool, buffers: bool) -> Func {
         Func::with_plan(self.store_id, self.func, self.plan.clone(), Form { tagged, buffers })

@@ -17,7 +17,8 @@ use crate::store::cell::Shared;
 use crate::store::context::StoreContext;
 use crate::vectorcall;
 
-/// The owner of a callable. The linker or the store in which it is defined keeps it alive, visibly to Python's collector.
+/// The owner of a callable. The linker or the store in which it is defined keeps it alive, visibly to Python's
+/// collector.
 #[pyclass(frozen, module = "ferrowasm._native")]
 pub(crate) struct CallbackOwner {
     callable: Mutex<Option<Py<PyAny>>>,

@@ -56,7 +56,8 @@ impl Instance {
         func.map(|func| Func::new(store.py(), &mut entry, func)).transpose()
     }
 
-    /// What the instance exports: functions, nested instances, modules and resource types by name, as items and as attributes.
+    /// What the instance exports: functions, nested instances, modules and resource types by name, as items and as
+    /// attributes.
     fn exports<'py>(&self, store: &Bound<'py, PyAny>) -> PyResult<Bound<'py, InstanceExports>> {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Instance")?;

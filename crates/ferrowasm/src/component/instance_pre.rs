@@ -39,8 +39,8 @@ impl InstancePre {
 
 #[pymethods]
 impl InstancePre {
-    /// Make an instance in `store`. Raises `Trap` if code that runs meanwhile traps, and `WasmtimeError` when a limit is reached or the store lacks the
-    /// WASI configuration that the component needs.
+    /// Make an instance in `store`. Raises `Trap` if code that runs meanwhile traps, and `WasmtimeError` when a limit
+    /// is reached or the store lacks the WASI configuration that the component needs.
     pub(super) fn instantiate(&self, store: &Bound<'_, PyAny>) -> PyResult<Instance> {
         let py = store.py();
         let pre = self.pre.get()?;
@@ -51,7 +51,8 @@ impl InstancePre {
         if self.needs_wasi && entry.ctx().data().wasi.is_none() {
             return Err(wasmtime_error(
                 py,
-                "the component imports WASI, and the store has no WASI configuration: call store.set_wasi(WasiConfig()) first",
+                "the component imports WASI, and the store has no WASI configuration: call \
+                store.set_wasi(WasiConfig()) first",
             ));
         }
         entry.shared.objects.keep(self.hosts.bind(py));

@@ -1,7 +1,5 @@
 //! `Linker`: definitions by name, for the imports of components.
 
-use std::sync::{Mutex, PoisonError};
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -15,7 +13,8 @@ use super::instance_pre::InstancePre;
 use super::linker_instance::LinkerInstance;
 use super::wasi;
 use crate::engine::Engine;
-use crate::errors::{Misuse, OrRaise};
+use crate::errors::{self, Misuse, OrRaise};
+use crate::guarded::Guarded;
 use crate::managed::{Managed, managed};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
@@ -43,23 +42,26 @@ impl State {
     }
 }
 
-/// A set of definitions by name that satisfies the imports of components. It belongs to no store: one linker serves any number of stores of its engine.
+/// A set of definitions by name that satisfies the imports of components. It belongs to no store: one linker serves any
+/// number of stores of its engine.
 ///
 /// Define things through `root()`.
 #[pyclass(frozen, subclass, weakref, module = "ferrowasm.component")]
 pub(crate) struct Linker {
     engine: Py<Engine>,
-    state: Managed<Mutex<Option<State>>>,
+    state: Managed<Guarded<Option<State>>>,
 }
 
 impl Linker {
-    /// Locks the state while `work` runs, which does not run Python code.
+    /// Locks the state while `work` runs.
     fn with<R>(&self, work: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
-        let mut guard = self.state.get()?.lock().unwrap_or_else(PoisonError::into_inner);
-        work(guard.as_mut().ok_or(Misuse::Closed("Linker"))?)
+        let state = self.state.get()?;
+        let held = Python::attach(|py| state.lock(py).ok_or_else(|| errors::busy_linker(py)));
+        work(held?.value.as_mut().ok_or(Misuse::Closed("Linker"))?)
     }
 
-    /// Adds a definition to the instance at `path`, which is made if it does not exist. `owner` keeps its callable alive.
+    /// Adds a definition to the instance at `path`, which is made if it does not exist. `owner` keeps its callable
+    /// alive.
     pub(super) fn define(
         &self,
         py: Python<'_>,
@@ -99,7 +101,8 @@ impl Linker {
 
     /// Drops all definitions.
     fn empty(&self) {
-        let state = self.state.peek().and_then(|state| state.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let held = Python::attach(|py| self.state.peek().and_then(|state| state.lock(py)));
+        let state = held.and_then(|mut held| held.value.take());
         drop(state);
     }
 }
@@ -110,7 +113,7 @@ impl Linker {
     fn new(engine: &Bound<'_, Engine>) -> PyResult<Linker> {
         let linker = wasmtime::component::Linker::new(engine.get().get()?);
         let state = State { linker, allow_shadowing: false, wasi: false, owners: Vec::new(), hosts: None };
-        Ok(Linker { engine: engine.clone().unbind(), state: Managed::new("Linker", Mutex::new(Some(state))) })
+        Ok(Linker { engine: engine.clone().unbind(), state: Managed::new("Linker", Guarded::new(Some(state))) })
     }
 
     /// The engine that the linker was made with.
@@ -141,7 +144,8 @@ impl Linker {
         Ok(LinkerInstance::new(slf.clone().unbind(), Vec::new()))
     }
 
-    /// Define the interfaces of WASI 0.2. Stores need `Store.set_wasi` before a component that imports them is instantiated.
+    /// Define the interfaces of WASI 0.2. Stores need `Store.set_wasi` before a component that imports them is
+    /// instantiated.
     fn add_wasip2(&self, py: Python<'_>) -> PyResult<()> {
         self.with(|state| {
             wasi::add_p2(&mut state.linker).or_raise(py)?;
@@ -163,15 +167,16 @@ impl Linker {
 
     /// Instantiate a component with the definitions of this linker.
     ///
-    /// Raises `WasmtimeError` for an import that is not defined or has another type, or for WASI imports in a store without WASI configuration, and `Trap`
-    /// if code that runs meanwhile traps.
+    /// Raises `WasmtimeError` for an import that is not defined or has another type, or for WASI imports in a store
+    /// without WASI configuration, and `Trap` if code that runs meanwhile traps.
     fn instantiate(&self, store: &Bound<'_, PyAny>, component: &Bound<'_, Component>) -> PyResult<Instance> {
         self.component(component)?;
         self.enter(store)?;
         self.instantiate_pre(store.py(), component)?.instantiate(store)
     }
 
-    /// Resolve the imports of a component once, for many instances. Raises `WasmtimeError` for an import that is not defined or has another type.
+    /// Resolve the imports of a component once, for many instances. Raises `WasmtimeError` for an import that is not
+    /// defined or has another type.
     fn instantiate_pre(&self, py: Python<'_>, component: &Bound<'_, Component>) -> PyResult<InstancePre> {
         let engine = self.component(component)?;
         self.with(|state| {
@@ -188,7 +193,7 @@ impl Linker {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.engine)?;
         // A linker that is in use keeps what it has until the next collection.
-        let Some(Ok(guard)) = self.state.peek().map(Mutex::try_lock) else { return Ok(()) };
+        let Some(guard) = self.state.peek().and_then(Guarded::peek) else { return Ok(()) };
         let Some(state) = guard.as_ref() else { return Ok(()) };
         visit.call(&state.hosts)?;
         state.owners.iter().try_for_each(|owner| visit.call(owner))

@@ -61,9 +61,11 @@ impl LinkerInstance {
         })
     }
 
-    /// Define a function: `func(store, *args)` is called with a `StoreContext`, which expires when it returns, and the arguments.
+    /// Define a function: `func(store, *args)` is called with a `StoreContext`, which expires when it returns, and the
+    /// arguments.
     ///
-    /// An exception that it raises comes out of the call into the component, as the same object. Its type is the one that a component imports it with.
+    /// An exception that it raises comes out of the call into the component, as the same object. Its type is the one
+    /// that a component imports it with.
     fn add_func(&self, py: Python<'_>, name: &str, func: &Bound<'_, PyAny>) -> PyResult<()> {
         let owner = Bound::new(py, CallbackOwner::new(func)?)?;
         let callback = owner.get().callback();

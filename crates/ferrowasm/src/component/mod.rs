@@ -75,7 +75,8 @@ pub(crate) mod component {
     #[pymodule_export]
     use super::types::ModuleType;
 
-    /// Puts the module where its Python part imports it from: an extension module is no package that one could import from.
+    /// Puts the module where its Python part imports it from: an extension module is no package that one could import
+    /// from.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let modules = module.py().import("sys")?.getattr("modules")?;

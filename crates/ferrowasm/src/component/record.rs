@@ -33,7 +33,8 @@ pub(crate) fn is_record(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(value.get_type().is(record_class(value.py())?.class.bind(value.py())))
 }
 
-/// The value of a variant whose cases the class of the payload does not tell apart: the name of the case, and its payload (`None` without one).
+/// The value of a variant whose cases the class of the payload does not tell apart: the name of the case, and its
+/// payload (`None` without one).
 ///
 /// Accepted for every variant, option and result.
 #[pyclass(subclass, weakref, module = "ferrowasm.component")]

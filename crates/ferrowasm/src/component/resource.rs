@@ -108,8 +108,8 @@ impl Life {
     }
 }
 
-/// Owned resources whose Python objects are gone, but that were not dropped: a destructor is guest code, which cannot run wherever Python releases an
-/// object. The next call of a component's function in the store drops them.
+/// Owned resources whose Python objects are gone, but that were not dropped: a destructor is guest code, which cannot
+/// run wherever Python releases an object. The next call of a component's function in the store drops them.
 #[derive(Default)]
 pub(crate) struct Abandoned {
     resources: Mutex<Vec<wasmtime::component::ResourceAny>>,
@@ -142,8 +142,9 @@ pub(super) fn drop_abandoned(py: Python<'_>, entry: &mut Entry<'_>) -> PyResult<
 
 /// A resource of a guest or of the host. It belongs to one store.
 ///
-/// An owned resource is dropped with `drop(store)`, unless it is given away as an argument for `own`. When Python lets go of one without either, the next call of a
-/// component's function in the store drops it. A borrowed one is valid until the callback that received it returns.
+/// An owned resource is dropped with `drop(store)`, unless it is given away as an argument for `own`. When Python lets
+/// go of one without either, the next call of a component's function in the store drops it. A borrowed one is valid
+/// until the callback that received it returns.
 #[pyclass(frozen, weakref, module = "ferrowasm.component")]
 pub(crate) struct ResourceAny {
     resource: wasmtime::component::ResourceAny,
@@ -233,7 +234,8 @@ impl ResourceAny {
         super::run(py, &mut entry, |ctx| self.resource.resource_drop(ctx))
     }
 
-    /// The same resource as a `ResourceHost`, which takes the place of this handle. Raises `WasmtimeError` if a guest defined the resource.
+    /// The same resource as a `ResourceHost`, which takes the place of this handle. Raises `WasmtimeError` if a guest
+    /// defined the resource.
     fn to_host(&self, store: &Bound<'_, PyAny>) -> PyResult<ResourceHost> {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter_own(self.store_id(), "ResourceAny")?;
@@ -293,7 +295,8 @@ impl ResourceHost {
         ResourceHost::from_python(rep, ty, true)
     }
 
-    /// A borrowed resource with the number `rep`, of the type `ResourceType.host(ty)`. Both are ints from 0 to 2**32 - 1.
+    /// A borrowed resource with the number `rep`, of the type `ResourceType.host(ty)`. Both are ints from 0 to 2**32 -
+    /// 1.
     #[staticmethod]
     fn borrow(rep: &Bound<'_, PyAny>, ty: &Bound<'_, PyAny>) -> PyResult<ResourceHost> {
         ResourceHost::from_python(rep, ty, false)

@@ -1,4 +1,5 @@
-//! The types of components and their functions and values, for inspection. Value types are Python classes of `ferrowasm.component._types`.
+//! The types of components and their functions and values, for inspection. Value types are Python classes of
+//! `ferrowasm.component._types`.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};

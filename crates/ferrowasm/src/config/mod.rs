@@ -64,7 +64,8 @@ impl Settings {
         draft.finish()
     }
 
-    /// Whether memories may move and are small enough for that to happen in practice: then they are ours, which keeps views of them valid.
+    /// Whether memories may move and are small enough for that to happen in practice: then they are ours, which keeps
+    /// views of them valid.
     fn manages_memories(&self) -> bool {
         let is = |name: &str, wanted: fn(&Value) -> bool| self.values.get(name).is_some_and(wanted);
         cfg!(unix)

@@ -31,7 +31,8 @@ pub(crate) struct HostFunc {
     access_caller: bool,
 }
 
-/// The owner of a host function's callable. The linker or the store in which the function is defined keeps it alive, visibly to Python's collector.
+/// The owner of a host function's callable. The linker or the store in which the function is defined keeps it alive,
+/// visibly to Python's collector.
 #[pyclass(frozen, module = "ferrowasm._native")]
 pub(crate) struct HostOwner {
     callable: Mutex<Option<Py<PyAny>>>,

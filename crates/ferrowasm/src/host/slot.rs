@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-/// Leads from WebAssembly to a Python object without owning it, so that Python's garbage collector sees every strong reference.
-///
-/// The owner is a Python object that the store keeps for as long as it may run (`Objects::keep`). It empties the slot before it lets go of its
+/// Leads from WebAssembly to a Python object without owning it, so that Python's garbage collector sees every strong
 /// reference.
+///
+/// The owner is a Python object that the store keeps for as long as it may run (`Objects::keep`). It empties the slot
+/// before it lets go of its reference.
 pub(crate) struct Slot(AtomicPtr<ffi::PyObject>);
 
 impl Slot {
@@ -25,9 +26,9 @@ impl Slot {
     /// The object, unless its owner has let go of it.
     pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         let pointer = self.0.load(Ordering::Acquire);
-        // SAFETY: a pointer that is not null is one whose owner still holds a strong reference: it empties the slot first, and with the interpreter attached
-        // nothing runs between the load and the new reference. In a free-threaded interpreter the owner is kept by the store, which
-        // this thread is running.
+        // SAFETY: a pointer that is not null is one whose owner still holds a strong reference: it empties the slot
+        // first, and with the interpreter attached nothing runs between the load and the new reference. In a
+        // free-threaded interpreter the owner is kept by the store, which this thread is running.
         (!pointer.is_null()).then(|| unsafe { Bound::from_borrowed_ptr(py, pointer) })
     }
 }

@@ -1,9 +1,10 @@
 //! Access to a store: who may use it, and through which context.
 //!
-//! The engine demands that during a call only the innermost context is used, while Python code may use the `Store` object anywhere. So each store has a
-//! *slot*: it holds the one context that may be used now. Entering the store takes the context out of the slot, leaving puts it back; while a
-//! host function runs Python code, the context of that host function is in the slot. An empty slot means that the engine is in the middle of an
-//! operation (a limiter or a WASI stream calls Python while the store's data is borrowed) and that nothing may enter.
+//! The engine demands that during a call only the innermost context is used, while Python code may use the `Store`
+//! object anywhere. So each store has a *slot*: it holds the one context that may be used now. Entering the store takes
+//! the context out of the slot, leaving puts it back; while a host function runs Python code, the context of that host
+//! function is in the slot. An empty slot means that the engine is in the middle of an operation (a limiter or a WASI
+//! stream calls Python while the store's data is borrowed) and that nothing may enter.
 //!
 //! The slot belongs to one thread at a time, recorded in `owner`. See `docs/design.md`.
 #![allow(unsafe_code)]
@@ -25,7 +26,8 @@ use crate::errors::Misuse;
 
 /// `Shared::owner` of a store that no thread is in.
 const IDLE: usize = 0;
-/// `Shared::owner` of a store whose `__init__` has not run. Thread tokens are addresses of `u64`s, so they are never 1, 2 or odd.
+/// `Shared::owner` of a store whose `__init__` has not run. Thread tokens are addresses of `u64`s, so they are never 1,
+/// 2 or odd.
 const UNINITIALISED: usize = 1;
 /// `Shared::owner` of a store that was closed.
 const CLOSED: usize = 3;
@@ -57,9 +59,11 @@ pub(crate) struct Shared {
     weak: OnceLock<Py<PyWeakrefReference>>,
 }
 
-// SAFETY: `slot` is only touched by the thread whose token is in `owner` (see `StoreCell::enter`), the other fields are `Sync` by themselves.
+// SAFETY: `slot` is only touched by the thread whose token is in `owner` (see `StoreCell::enter`), the other fields are
+// `Sync` by themselves.
 unsafe impl Sync for Shared {}
-// SAFETY: the pointers in `slot` are only followed by the thread whose token is in `owner`, and what they point to is `Send`.
+// SAFETY: the pointers in `slot` are only followed by the thread whose token is in `owner`, and what they point to is
+// `Send`.
 unsafe impl Send for Shared {}
 
 impl Shared {
@@ -107,7 +111,8 @@ impl Shared {
 
     /// Takes the context out of the slot. The running thread owns the store.
     fn take(&self, outermost: bool) -> Result<Entry<'_>, Misuse> {
-        // SAFETY: the running thread owns the store, so no other thread touches the slot; the reference does not outlive this statement.
+        // SAFETY: the running thread owns the store, so no other thread touches the slot; the reference does not
+        // outlive this statement.
         match unsafe { (*self.slot.get()).take() } {
             Some(parked) => Ok(Entry { shared: self, parked, outermost }),
             None => Err(Misuse::Busy),
@@ -116,8 +121,8 @@ impl Shared {
 
     /// Makes the context of a host function the one to use until the guard is dropped.
     ///
-    /// To be called by host functions only, which run on the thread that owns the store and find the slot empty: the call that led to
-    /// them holds the `Entry`.
+    /// To be called by host functions only, which run on the thread that owns the store and find the slot empty: the
+    /// call that led to them holds the `Entry`.
     pub(crate) fn park<'c>(&'c self, caller: &'c mut Caller<'_, Data>) -> Parking<'c> {
         let caller = NonNull::from(caller).cast::<Caller<'static, Data>>();
         Parking { _unpark: self.put(Parked::Caller(caller)), caller }
@@ -130,9 +135,9 @@ impl Shared {
 
     fn put(&self, parked: Parked) -> Unpark<'_> {
         debug_assert_eq!(self.owner.load(Ordering::Relaxed), thread_token());
-        // SAFETY: the running thread owns the store. The pointer is used only while it is in the slot or in an `Entry` that was taken from the slot and
-        // that is dropped before the guard; the callers give out the guard for no longer than they borrow the context mutably, and it empties the slot when it
-        // goes.
+        // SAFETY: the running thread owns the store. The pointer is used only while it is in the slot or in an `Entry`
+        // that was taken from the slot and that is dropped before the guard; the callers give out the guard for no
+        // longer than they borrow the context mutably, and it empties the slot when it goes.
         unsafe { *self.slot.get() = Some(parked) };
         Unpark { shared: self }
     }
@@ -150,8 +155,8 @@ pub(crate) struct Unpark<'c> {
 
 impl Drop for Unpark<'_> {
     fn drop(&mut self) {
-        // SAFETY: the running thread owns the store; every `Entry` taken from the slot since `put` has been put back, since entries live on the
-        // stack above this guard.
+        // SAFETY: the running thread owns the store; every `Entry` taken from the slot since `put` has been put back,
+        // since entries live on the stack above this guard.
         unsafe { *self.shared.slot.get() = None };
     }
 }
@@ -183,10 +188,12 @@ impl CallerPtr {
     ///
     /// # Safety
     ///
-    /// The host function has not returned, the running thread owns its store, and `entry` is that store's entry: so nothing else uses the store.
+    /// The host function has not returned, the running thread owns its store, and `entry` is that store's entry: so
+    /// nothing else uses the store.
     pub(crate) unsafe fn get_export(self, _entry: &mut Entry<'_>, name: &str) -> Option<wasmtime::Extern> {
-        // SAFETY: the caller is alive, by contract. Where it is not the innermost context, the engine has made the contexts of the inner calls anew
-        // from its own raw pointers, and all of them are at rest while `entry` is held.
+        // SAFETY: the caller is alive, by contract. Where it is not the innermost context, the engine has made the
+        // contexts of the inner calls anew from its own raw pointers, and all of them are at rest while `entry` is
+        // held.
         unsafe { (*self.0.as_ptr()).get_export(name) }
     }
 }
@@ -198,15 +205,16 @@ pub(crate) struct Entry<'s> {
     outermost: bool,
 }
 
-// SAFETY: an entry is lent to the closure that runs while the interpreter is detached, on the same thread (`Python::detach` runs it in place); it is
-// never moved to another thread.
+// SAFETY: an entry is lent to the closure that runs while the interpreter is detached, on the same thread
+// (`Python::detach` runs it in place); it is never moved to another thread.
 unsafe impl Send for Entry<'_> {}
 
 impl Entry<'_> {
     pub(crate) fn ctx(&mut self) -> StoreContextMut<'_, Data> {
         match &mut self.parked {
-            // SAFETY: the pointer was taken out of the slot, so it is the store's only context in use, and its referent outlives the entry: the
-            // root store is not dropped while a thread owns the cell, a parked caller not before its guard.
+            // SAFETY: the pointer was taken out of the slot, so it is the store's only context in use, and its referent
+            // outlives the entry: the root store is not dropped while a thread owns the cell, a parked caller not
+            // before its guard.
             Parked::Store(store) => unsafe { store.as_mut() }.as_context_mut(),
             // SAFETY: as above.
             Parked::Caller(caller) => unsafe { caller.as_mut() }.as_context_mut(),
@@ -224,7 +232,8 @@ impl Entry<'_> {
         }
     }
 
-    /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has seen to it.
+    /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has
+    /// seen to it.
     pub(crate) fn room(&mut self) -> Option<usize> {
         self.outermost.then(|| self.ctx().data().max_wasm_stack)
     }
@@ -284,8 +293,8 @@ impl StoreCell {
         }
     }
 
-    /// Takes the store out for good, so that the caller can drop it. `Ok(None)`: it was closed before, or never initialised, or views of its memories are in
-    /// use, the last of which takes it out (`reap`).
+    /// Takes the store out for good, so that the caller can drop it. `Ok(None)`: it was closed before, or never
+    /// initialised, or views of its memories are in use, the last of which takes it out (`reap`).
     pub(crate) fn close(&self) -> Result<Option<Box<wasmtime::Store<Data>>>, Misuse> {
         match self.claim(IDLE).or_else(|owner| if owner == UNINITIALISED { self.claim(owner) } else { Err(owner) }) {
             Ok(()) => {

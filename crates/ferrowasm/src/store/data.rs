@@ -18,7 +18,8 @@ pub(crate) struct Data {
     pub(crate) preview2: Preview2,
     /// Resources of components to be dropped.
     pub(crate) abandoned: Arc<Abandoned>,
-    /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None` without a deadline.
+    /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None`
+    /// without a deadline.
     pub(crate) epoch_deadline: Option<u64>,
     /// `Config.max_wasm_stack` of the engine, in bytes.
     pub(crate) max_wasm_stack: usize,

@@ -31,8 +31,8 @@ use cell::{Entry, StoreCell};
 ///
 /// `engine` defaults to a new `Engine()`; `data` is any object, which `data()` gives back.
 ///
-/// A store runs one call at a time, on any thread; using it while it runs on another thread raises `StoreBusyError`. Everything in a store is freed
-/// with the store: when it is closed, or when the last reference to it is gone.
+/// A store runs one call at a time, on any thread; using it while it runs on another thread raises `StoreBusyError`.
+/// Everything in a store is freed with the store: when it is closed, or when the last reference to it is gone.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Store {
     pub(crate) cell: StoreCell,
@@ -119,8 +119,8 @@ impl Store {
 
     /// Set the fuel of the store to `fuel` units, replacing what is left.
     ///
-    /// A store starts with 0. Raises `WasmtimeError` unless the engine was made with `Config.consume_fuel`, and `OverflowError` when `fuel` is no unsigned
-    /// 64-bit integer.
+    /// A store starts with 0. Raises `WasmtimeError` unless the engine was made with `Config.consume_fuel`, and
+    /// `OverflowError` when `fuel` is no unsigned 64-bit integer.
     fn set_fuel(&self, py: Python<'_>, fuel: &Bound<'_, PyAny>) -> PyResult<()> {
         let fuel = numbers::unsigned(fuel, "fuel", u64::MAX)?;
         self.enter()?.ctx().set_fuel(fuel).or_raise(py)
@@ -131,9 +131,11 @@ impl Store {
         self.enter()?.ctx().get_fuel().or_raise(py)
     }
 
-    /// Let WebAssembly trap with `TrapCode.INTERRUPT` once the engine's epoch has advanced by `ticks_after_current` ticks from now.
+    /// Let WebAssembly trap with `TrapCode.INTERRUPT` once the engine's epoch has advanced by `ticks_after_current`
+    /// ticks from now.
     ///
-    /// Takes effect when the engine was made with `Config.epoch_interruption`. Waits inside WASI end at the deadline too.
+    /// Takes effect when the engine was made with `Config.epoch_interruption`. Waits inside WASI end at the deadline
+    /// too.
     fn set_epoch_deadline(&self, ticks_after_current: &Bound<'_, PyAny>) -> PyResult<()> {
         let ticks = numbers::unsigned(ticks_after_current, "ticks_after_current", u64::MAX)?;
         let epoch = self.links()?.state.epoch();
@@ -148,9 +150,10 @@ impl Store {
 
     /// Limit what the store may consume; a negative number leaves that limit as it is.
     ///
-    /// `memory_size` is in bytes for each linear memory, `table_elements` in elements for each table, and the others are counts for the whole store
-    /// (10,000 each, unless set). A guest that hits a limit on growth sees -1; instantiation and the host's own calls raise
-    /// `WasmtimeError`. The counts cannot be changed while a call of the store is under way: `StoreBusyError`.
+    /// `memory_size` is in bytes for each linear memory, `table_elements` in elements for each table, and the others
+    /// are counts for the whole store (10,000 each, unless set). A guest that hits a limit on growth sees -1;
+    /// instantiation and the host's own calls raise `WasmtimeError`. The counts cannot be changed while a call of the
+    /// store is under way: `StoreBusyError`.
     #[pyo3(signature = (memory_size=None, table_elements=None, instances=None, tables=None, memories=None), text_signature = "(self, memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1)")]
     fn set_limits(
         &self,
@@ -188,7 +191,8 @@ impl Store {
 
     /// Give the store its WASI configuration, in place of an earlier one.
     ///
-    /// The configuration is copied: it can be used for other stores too. Raises `WasiFileError` if a preopened directory is gone.
+    /// The configuration is copied: it can be used for other stores too. Raises `WasiFileError` if a preopened
+    /// directory is gone.
     fn set_wasi(&self, py: Python<'_>, wasi: &Bound<'_, WasiConfig>) -> PyResult<()> {
         let built = wasi.get().build(py, &self.links()?.state)?;
         let mut entry = self.enter()?;

@@ -1,7 +1,8 @@
 //! The Python objects that a store owns.
 //!
-//! Everything that WebAssembly code or the engine may lead back to Python with is listed here, so that Python's garbage collector can see it: the store visits
-//! each strong reference once and drops them all when it is collected. Code inside the engine holds keys and borrowed pointers only.
+//! Everything that WebAssembly code or the engine may lead back to Python with is listed here, so that Python's garbage
+//! collector can see it: the store visits each strong reference once and drops them all when it is collected. Code
+//! inside the engine holds keys and borrowed pointers only.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,8 +24,8 @@ struct Table {
 #[derive(Default)]
 pub(crate) struct Objects {
     table: Mutex<Table>,
-    /// Keys of `externs` whose `externref` the engine has collected. The Python object is released later, when the store can be entered again: its
-    /// finaliser may use the store.
+    /// Keys of `externs` whose `externref` the engine has collected. The Python object is released later, when the
+    /// store can be entered again: its finaliser may use the store.
     dead: Mutex<Vec<usize>>,
     any_dead: AtomicBool,
     /// How many `externs` there may be before the engine is asked to collect garbage.
@@ -71,7 +72,8 @@ impl Objects {
 
     /// Whether so many objects are referred to that it is time for the engine to find out which ones are garbage.
     ///
-    /// The engine collects when its own heap is full, and an `externref` is small there however large the Python object is.
+    /// The engine collects when its own heap is full, and an `externref` is small there however large the Python object
+    /// is.
     pub(crate) fn wants_gc(&self) -> bool {
         lock(&self.table).externs.len() >= self.gc_threshold.load(Ordering::Relaxed).max(GC_THRESHOLD)
     }
@@ -82,7 +84,8 @@ impl Objects {
         self.gc_threshold.store(alive * 2, Ordering::Relaxed);
     }
 
-    /// Notes that the engine has dropped the `externref` with this key. Called while the engine collects garbage, with or without the interpreter attached.
+    /// Notes that the engine has dropped the `externref` with this key. Called while the engine collects garbage, with
+    /// or without the interpreter attached.
     pub(crate) fn extern_died(&self, key: usize) {
         lock(&self.dead).push(key);
         self.any_dead.store(true, Ordering::Release);
@@ -101,7 +104,8 @@ impl Objects {
         drop(bodies);
     }
 
-    /// Visits each strong reference once. A table that is locked is skipped, which keeps its objects alive until the next collection.
+    /// Visits each strong reference once. A table that is locked is skipped, which keeps its objects alive until the
+    /// next collection.
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         if let Ok(table) = self.table.try_lock() {
             visit.call(&table.data)?;

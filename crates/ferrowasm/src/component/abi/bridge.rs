@@ -1,7 +1,8 @@
 //! The types that stand for Python values in the engine's typed interface for components.
 //!
-//! The engine's `Lower` and `Lift` are made for types that are known when the host is compiled. Here the interface type is looked at when a call is made
-//! (`Tuple`), so type checks always succeed. The engine is pinned exactly, because this is outside its promise of compatibility.
+//! The engine's `Lower` and `Lift` are made for types that are known when the host is compiled. Here the interface type
+//! is looked at when a call is made (`Tuple`), so type checks always succeed. The engine is pinned exactly, because
+//! this is outside its promise of compatibility.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -30,7 +31,8 @@ const MAX_FLAT_RESULTS: usize = 1;
 
 /// The value of something that was initialised before the engine was asked to overwrite it.
 pub(super) fn initialised<T: Copy>(value: MaybeUninit<T>) -> T {
-    // SAFETY: callers make it with `MaybeUninit::new`, and `ValRaw`s, which are all it holds, stay initialised whatever is written.
+    // SAFETY: callers make it with `MaybeUninit::new`, and `ValRaw`s, which are all it holds, stay initialised whatever
+    // is written.
     unsafe { value.assume_init() }
 }
 
@@ -46,9 +48,10 @@ fn tuple_index(ty: InterfaceType) -> TypeTupleIndex {
 /// The parameters of a call.
 pub(crate) struct Arguments<'a>(pub(crate) &'a Image);
 
-// SAFETY: `Lower` is a sequence of `ValRaw`s. `typecheck` accepts every type because the image was made for the very function that is called
-// (see `call`). The ABI constant is not used for parameters that are passed in up to `MAX_FLAT_PARAMS` registers, which the length of `Lower` makes
-// all of these; `Image` itself passes them in memory where the canonical ABI says so.
+// SAFETY: `Lower` is a sequence of `ValRaw`s. `typecheck` accepts every type because the image was made for the very
+// function that is called (see `call`). The ABI constant is not used for parameters that are passed in up to
+// `MAX_FLAT_PARAMS` registers, which the length of `Lower` makes all of these; `Image` itself passes them in memory
+// where the canonical ABI says so.
 unsafe impl ComponentType for Arguments<'_> {
     type Lower = [ValRaw; MAX_FLAT_PARAMS];
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
@@ -190,8 +193,8 @@ impl Probed {
     /// Calls the function, in its own store, with parameters that were lowered for it. The result is to have this form.
     pub(crate) fn call(&self, ctx: impl AsContextMut, image: &Image, form: Form) -> Result<Returned> {
         let _wanted = Wanted::new(form);
-        // SAFETY: `new_unchecked` wants the types to match the function's: `image` was made from `self.params` by the callers, and `Returned` goes by the type that
-        // the engine hands to it.
+        // SAFETY: `new_unchecked` wants the types to match the function's: `image` was made from `self.params` by the
+        // callers, and `Returned` goes by the type that the engine hands to it.
         let func = unsafe { TypedFunc::<Arguments<'_>, Returned>::new_unchecked(self.func) };
         func.call(ctx, Arguments(image))
     }
@@ -206,7 +209,8 @@ pub(crate) struct HostParams {
     pub(crate) resources: Vec<Py<PyResourceAny>>,
 }
 
-// SAFETY: `Lower` is a sequence of no `ValRaw`s, so that the engine has always enough of them; see `Lift` for how the others are reached.
+// SAFETY: `Lower` is a sequence of no `ValRaw`s, so that the engine has always enough of them; see `Lift` for how the
+// others are reached.
 unsafe impl ComponentType for HostParams {
     type Lower = [ValRaw; 0];
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
@@ -248,8 +252,8 @@ unsafe impl Lift for HostParams {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, ty: InterfaceType, src: &[ValRaw; 0]) -> Result<HostParams> {
         let params = Tuple::of(cx.types, tuple_index(ty));
         let Some(count) = params.flat else { return bad_type_info() };
-        // SAFETY: the engine's `StaticHostFn::lift_params` makes `src` from a slice of all the initialised registers that hold the parameters, which
-        // are as many as the flat count of their tuple type.
+        // SAFETY: the engine's `StaticHostFn::lift_params` makes `src` from a slice of all the initialised registers
+        // that hold the parameters, which are as many as the flat count of their tuple type.
         let registers = unsafe { std::slice::from_raw_parts(src.as_ptr(), count) };
         HostParams::lift(cx, &params, Passed::Registers(registers))
     }
@@ -311,7 +315,8 @@ unsafe impl Lower for HostResult {
         let mut registers = [0; MAX_FLAT_RESULTS];
         image.write(cx, None, &mut registers)?;
         if results.flat == Some(1) {
-            // SAFETY: the engine's `StaticHostFn::lower_result` makes `dst` from a slice of as many registers as the flat count of the results, here one.
+            // SAFETY: the engine's `StaticHostFn::lower_result` makes `dst` from a slice of as many registers as the
+            // flat count of the results, here one.
             unsafe { dst.as_mut_ptr().cast::<ValRaw>().write(ValRaw::u64(registers[0])) };
         }
         Ok(())

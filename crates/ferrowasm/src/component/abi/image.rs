@@ -184,7 +184,8 @@ impl Image {
         self.handles.push(Handle { spot, ty, resource });
     }
 
-    /// Copies the image into a guest. Values that are in memory go to `root`, or where the guest allocates room for them; the others go to `registers`.
+    /// Copies the image into a guest. Values that are in memory go to `root`, or where the guest allocates room for
+    /// them; the others go to `registers`.
     pub(super) fn write<T>(
         &self,
         cx: &mut LowerContext<'_, T>,

@@ -34,7 +34,8 @@ impl Immutable {
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
-        // SAFETY: the slice was borrowed from the owner, which is alive and immutable; a `str` keeps its UTF-8 form until it dies.
+        // SAFETY: the slice was borrowed from the owner, which is alive and immutable; a `str` keeps its UTF-8 form
+        // until it dies.
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 
@@ -45,11 +46,13 @@ impl Immutable {
     }
 }
 
-/// The contiguous buffer of an object, exported for as long as this lives: its owner does not move or shrink it meanwhile.
+/// The contiguous buffer of an object, exported for as long as this lives: its owner does not move or shrink it
+/// meanwhile.
 pub(super) struct Exported(PyUntypedBuffer);
 
 impl Exported {
-    /// The buffer of `object`, if it has one whose items are what `accept` asks for, without gaps and in the order of bytes that guests have.
+    /// The buffer of `object`, if it has one whose items are what `accept` asks for, without gaps and in the order of
+    /// bytes that guests have.
     pub(super) fn of(object: &Bound<'_, PyAny>, accept: impl FnOnce(ElementType) -> bool) -> Option<Exported> {
         // SAFETY: the object is alive and the interpreter attached.
         if unsafe { ffi::PyObject_CheckBuffer(object.as_ptr()) } == 0 {
@@ -70,9 +73,10 @@ impl Exported {
 
     pub(super) fn copy_to(&self, target: &mut [u8]) {
         assert_eq!(target.len(), self.len());
-        // SAFETY: an exported, contiguous buffer has `len_bytes` readable bytes until it is released, which the exporter has promised by the buffer protocol.
-        // The target is a different allocation. Another thread that writes to the buffer meanwhile makes the copied bytes arbitrary, as with
-        // every reader of a buffer; they are not interpreted here.
+        // SAFETY: an exported, contiguous buffer has `len_bytes` readable bytes until it is released, which the
+        // exporter has promised by the buffer protocol. The target is a different allocation. Another thread that
+        // writes to the buffer meanwhile makes the copied bytes arbitrary, as with every reader of a buffer; they are
+        // not interpreted here.
         unsafe { std::ptr::copy(self.0.buf_ptr().cast::<u8>(), target.as_mut_ptr(), target.len()) };
     }
 }

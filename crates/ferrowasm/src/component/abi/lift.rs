@@ -107,8 +107,8 @@ pub(crate) struct Form {
     pub(crate) buffers: bool,
 }
 
-/// One lifting of values. No guest code runs meanwhile, and the store cannot be entered, so that the memory stays in place whatever finalisers Python's
-/// garbage collector runs.
+/// One lifting of values. No guest code runs meanwhile, and the store cannot be entered, so that the memory stays in
+/// place whatever finalisers Python's garbage collector runs.
 pub(super) struct Lifting<'py, 'a, 'b> {
     py: Python<'py>,
     cx: &'a mut LiftContext<'b>,

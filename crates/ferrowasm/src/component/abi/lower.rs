@@ -23,7 +23,8 @@ const MAX_FLAT_PARAMS: usize = 16;
 /// What a result may take up in registers.
 const MAX_FLAT_RESULTS: usize = 1;
 
-/// One lowering of values. Python code may run at any time, so objects that could change are copied before their parts are looked at.
+/// One lowering of values. Python code may run at any time, so objects that could change are copied before their parts
+/// are looked at.
 pub(crate) struct Lowering<'py, 'a> {
     py: Python<'py>,
     /// The store that resources have to belong to.
