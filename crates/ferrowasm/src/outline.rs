@@ -19,22 +19,22 @@ type Export = (String, &'static str, String);
 /// whether it is shared.
 type Memory = (Option<String>, bool, u64, Option<u64>, u64, bool, bool);
 
+/// What a module imports, exports and has for memories.
+type Outline = (Vec<Import>, Vec<Export>, Vec<Memory>);
+
 /// The imports, exports and memories of a core module in the binary format, in order.
 ///
 /// Kinds are `func`, `global`, `memory`, `table` and `tag`, and types are in the words of the text format. The name of
 /// a memory is the one under which it is imported (`module.name`) or first exported. Declarations are checked, function
 /// bodies are not. Raises `WasmtimeError` when the binary is malformed or a component.
 #[pyfunction]
-pub(crate) fn module_outline(
-    py: Python<'_>,
-    data: &Bound<'_, PyAny>,
-) -> PyResult<(Vec<Import>, Vec<Export>, Vec<Memory>)> {
+pub(crate) fn module_outline(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Outline> {
     let bytes = bytes_of(data, "a module as bytes")?;
     let bytes = bytes.as_bytes();
     py.detach(|| outline(bytes)).map_err(|message| wasmtime_error(py, &message))
 }
 
-fn outline(binary: &[u8]) -> Result<(Vec<Import>, Vec<Export>, Vec<Memory>), String> {
+fn outline(binary: &[u8]) -> Result<Outline, String> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let mut memory_names = HashMap::new();
     let mut imported_memories = 0;
@@ -74,11 +74,7 @@ fn text(error: wasmparser::BinaryReaderError) -> String {
     error.to_string()
 }
 
-fn describe(
-    types: TypesRef<'_>,
-    memory_names: &HashMap<u32, String>,
-    imported_memories: u32,
-) -> (Vec<Import>, Vec<Export>, Vec<Memory>) {
+fn describe(types: TypesRef<'_>, memory_names: &HashMap<u32, String>, imported_memories: u32) -> Outline {
     let imports = types.core_imports().into_iter().flatten().map(|(module, name, ty)| {
         let (kind, ty) = entity(types, ty);
         (module.to_owned(), name.to_owned(), kind, ty)

@@ -47,21 +47,21 @@ pub(crate) fn is_component(data: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(wasmparser::Parser::is_component(bytes.as_bytes()))
 }
 
+/// Kind, name of a custom section, offset and size.
+type Section = (String, Option<String>, usize, usize);
+
 /// The sections of a binary module or component, in order: kind, name of a custom section or `None`, offset of the
 /// content and its size, in bytes.
 ///
 /// Raises `WasmtimeError` when the binary is malformed.
 #[pyfunction]
-pub(crate) fn module_sections(
-    py: Python<'_>,
-    data: &Bound<'_, PyAny>,
-) -> PyResult<Vec<(String, Option<String>, usize, usize)>> {
+pub(crate) fn module_sections(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Vec<Section>> {
     let bytes = bytes_of(data, "a module or component as bytes")?;
     sections(bytes.as_bytes()).map_err(|message| wasmtime_error(py, &message))
 }
 
 /// Sections of the outermost module or component; what is nested in it counts as one section.
-fn sections(binary: &[u8]) -> Result<Vec<(String, Option<String>, usize, usize)>, String> {
+fn sections(binary: &[u8]) -> Result<Vec<Section>, String> {
     let mut found = Vec::new();
     let mut skip_until = 0;
     for payload in wasmparser::Parser::new(0).parse_all(binary) {
