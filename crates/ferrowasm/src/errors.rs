@@ -250,7 +250,7 @@ impl From<Misuse> for PyErr {
                 py,
                 "StoreBusyError",
                 "the store is busy: code that runs while arguments are converted or the engine is in the middle \
-                of an operation (a WASI stream) cannot use the same store",
+                of an operation cannot use the same store",
             ),
             Misuse::CloseInside => exception(
                 py,
