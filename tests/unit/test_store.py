@@ -40,7 +40,7 @@ from ferrowasm import (
     WrongEngineError,
 )
 
-BUSY = "the store is busy: code that runs while arguments are converted or the engine is in the middle of an operation (a WASI stream) cannot use the same store"
+BUSY = "the store is busy: code that runs while arguments are converted or the engine is in the middle of an operation cannot use the same store"
 OTHER_THREAD = "the store is running on another thread; a store runs one call at a time, so use one store for each thread"
 CLOSE_INSIDE = "the store cannot be closed from within one of its own calls; close it after the call returned"
 CLOSED = "this Store is already closed"
