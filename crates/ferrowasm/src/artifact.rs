@@ -8,15 +8,15 @@
 //! The checksum is at the end because the engine maps files from their start.
 #![allow(unsafe_code)]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
 use crate::errors::wasmtime_error;
+use crate::gil;
 
 const MAGIC: &[u8; 16] = b"ferrowasm-sha256";
 const DIGEST: usize = 32;
@@ -47,7 +47,7 @@ pub(crate) fn open<'a>(py: Python<'_>, bytes: &'a [u8]) -> PyResult<&'a [u8]> {
     if magic != MAGIC {
         return Err(foreign(py));
     }
-    if py.detach(|| digest(code)) != *expected {
+    if gil::released(py, || digest(code))? != *expected {
         return Err(wasmtime_error(
             py,
             "the compiled code does not match its checksum: it was damaged, or made by another version of \
@@ -108,31 +108,16 @@ pub(crate) fn load<A: Artifact>(py: Python<'_>, engine: &Engine, bytes: &[u8]) -
     let code = open(py, bytes)?;
     // SAFETY: the checksum says that these are the bytes that `seal` was given, which came from the engine. That they
     // were not forged is for the caller of the public method to see to, as documented there.
-    crate::gil::detached(py, || unsafe { A::from_bytes(engine, code) })
+    gil::detached(py, || unsafe { A::from_bytes(engine, code) })
 }
 
 /// Loads compiled code from a file. A trusted file is mapped without a look at its checksum.
 pub(crate) fn load_file<A: Artifact>(py: Python<'_>, engine: &Engine, path: &Path, trusted: bool) -> PyResult<A> {
     if trusted {
         // SAFETY: the caller of the public method vouches for the file, as documented there.
-        return crate::gil::detached(py, || unsafe { A::from_file(engine, path) });
+        return gil::detached(py, || unsafe { A::from_file(engine, path) });
     }
     // Not mapped: the file could change between the check and the use.
-    let bytes = py.detach(|| std::fs::read(path)).map_err(|error| os_error(py, &error, path))?;
+    let bytes = gil::released(py, || std::fs::read(path))?.map_err(|error| crate::paths::os_error(py, &error, path))?;
     load(py, engine, &bytes)
-}
-
-/// The path that a `str`, `bytes` or `os.PathLike` stands for. The standard conversion knows no `bytes`.
-pub(crate) fn path_of(path: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
-    path.py().import("os")?.call_method1("fsdecode", (path,))?.extract()
-}
-
-/// The Python exception for an I/O error, with the file's name and the words that Python uses.
-pub(crate) fn os_error(py: Python<'_>, error: &std::io::Error, path: &Path) -> PyErr {
-    let name = path.as_os_str();
-    let Some(code) = error.raw_os_error() else { return PyOSError::new_err(format!("{error}: {}", path.display())) };
-    match py.import("os").and_then(|os| os.call_method1("strerror", (code,))) {
-        Ok(reason) => PyOSError::new_err((code, reason.unbind(), name.to_owned())),
-        Err(error) => error,
-    }
 }

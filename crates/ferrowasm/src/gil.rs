@@ -11,11 +11,13 @@ use crate::store::Data;
 use crate::store::cell::Entry;
 
 /// Runs `work` with the interpreter detached, so that other Python threads run meanwhile. A panic becomes an exception.
+pub(crate) fn released<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> PyResult<R> {
+    py.detach(|| catch_unwind(AssertUnwindSafe(work))).map_err(|payload| panicked(&*payload))
+}
+
+/// The same for work of the engine, whose errors become exceptions too.
 pub(crate) fn detached<R: Send>(py: Python<'_>, work: impl FnOnce() -> wasmtime::Result<R> + Send) -> PyResult<R> {
-    match py.detach(|| catch_unwind(AssertUnwindSafe(work))) {
-        Ok(result) => result.or_raise(py),
-        Err(payload) => Err(panicked(&*payload)),
-    }
+    released(py, work)?.or_raise(py)
 }
 
 /// Runs `work`, which may run WebAssembly code in a store that was entered and whose `room` this is.

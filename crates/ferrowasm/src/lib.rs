@@ -23,6 +23,7 @@ mod memory;
 mod module;
 mod numbers;
 mod outline;
+mod paths;
 mod raw;
 mod refs;
 mod shared_memory;

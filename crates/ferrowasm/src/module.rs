@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::errors::Misuse;
 use crate::gil;
 use crate::managed::{Managed, managed, two_phase};
+use crate::paths;
 use crate::text;
 use crate::types::{ExportType, ImportType};
 
@@ -88,8 +89,8 @@ impl Module {
         path: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let (engine, path) = (engine.get().get()?, artifact::path_of(path)?);
-        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(py, &error, &path))?;
+        let (engine, path) = (engine.get().get()?, paths::path(path)?);
+        let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
         let module = gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
                 error.set_path(&path);
@@ -127,7 +128,7 @@ impl Module {
         path: &Bound<'py, PyAny>,
         trusted: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let module = artifact::load_file(cls.py(), engine.get().get()?, &artifact::path_of(path)?, trusted)?;
+        let module = artifact::load_file(cls.py(), engine.get().get()?, &paths::path(path)?, trusted)?;
         Module::wrap(cls, module)
     }
 

@@ -9,6 +9,7 @@ use wasmparser::{
 };
 
 use crate::errors::wasmtime_error;
+use crate::gil;
 use crate::module::bytes_of;
 
 /// Module, name, kind and type.
@@ -31,7 +32,7 @@ type Outline = (Vec<Import>, Vec<Export>, Vec<Memory>);
 pub(crate) fn module_outline(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<Outline> {
     let bytes = bytes_of(data, "a module as bytes")?;
     let bytes = bytes.as_bytes();
-    py.detach(|| outline(bytes)).map_err(|message| wasmtime_error(py, &message))
+    gil::released(py, || outline(bytes))?.map_err(|message| wasmtime_error(py, &message))
 }
 
 fn outline(binary: &[u8]) -> Result<Outline, String> {

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyString};
 
 use crate::errors::wasmtime_error;
+use crate::gil;
 use crate::module::bytes_of;
 
 /// Translates the text format, given as `str` or bytes; binary input is returned as it is.
@@ -17,7 +18,7 @@ pub(crate) fn to_binary(wat: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
             bytes.as_bytes()
         }
     };
-    py.detach(|| wat::parse_bytes(source).map(|binary| binary.into_owned()).map_err(|error| error.to_string()))
+    gil::released(py, || wat::parse_bytes(source).map(|binary| binary.into_owned()).map_err(|error| error.to_string()))?
         .map_err(|message| wasmtime_error(py, &message))
 }
 
@@ -36,7 +37,7 @@ pub(crate) fn wat2wasm<'py>(wat: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBy
 pub(crate) fn print_wat(py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<String> {
     let bytes = bytes_of(data, "a module or component as bytes")?;
     let bytes = bytes.as_bytes();
-    py.detach(|| wasmprinter::print_bytes(bytes).map_err(|error| error.to_string()))
+    gil::released(py, || wasmprinter::print_bytes(bytes).map_err(|error| error.to_string()))?
         .map_err(|message| wasmtime_error(py, &message))
 }
 

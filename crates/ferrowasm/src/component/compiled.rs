@@ -11,6 +11,7 @@ use crate::errors::{Misuse, wasmtime_error};
 use crate::gil;
 use crate::managed::{Managed, managed};
 use crate::module::{binary_of, bytes_of};
+use crate::paths;
 
 /// A compiled component. It belongs to no store: one component can be instantiated in any store of its engine, on any
 /// thread.
@@ -64,8 +65,8 @@ impl Component {
     /// Raises `OSError` if it cannot be read, otherwise as the class.
     #[staticmethod]
     fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: &Bound<'_, PyAny>) -> PyResult<Component> {
-        let (engine, path) = (engine.get().get()?, artifact::path_of(path)?);
-        let bytes = py.detach(|| std::fs::read(&path)).map_err(|error| artifact::os_error(py, &error, &path))?;
+        let (engine, path) = (engine.get().get()?, paths::path(path)?);
+        let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
         gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
                 error.set_path(&path);
@@ -99,7 +100,7 @@ impl Component {
         path: &Bound<'_, PyAny>,
         trusted: bool,
     ) -> PyResult<Component> {
-        artifact::load_file(py, engine.get().get()?, &artifact::path_of(path)?, trusted).map(Component::wrap)
+        artifact::load_file(py, engine.get().get()?, &paths::path(path)?, trusted).map(Component::wrap)
     }
 
     /// The compiled code as bytes, for `deserialize`; the engine's format, followed by a checksum.

@@ -1,9 +1,7 @@
 //! Python values as settings of a `WasiConfig`.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -99,15 +97,6 @@ fn lossy(bytes: Vec<u8>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A path of the host: `str`, `bytes` or `os.PathLike`.
-pub(crate) fn path(value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
-    let bytes: Vec<u8> = value.py().import("os")?.call_method1("fsencode", (value,))?.extract()?;
-    if bytes.contains(&0) {
-        return Err(PyValueError::new_err("a path contains a NUL character"));
-    }
-    Ok(OsString::from_vec(bytes).into())
-}
-
 /// The exception for a file that cannot be opened: a `WasiFileError`.
 pub(crate) fn file_error(py: Python<'_>, error: &io::Error, path: &Bound<'_, PyAny>) -> PyErr {
     let number = error.raw_os_error().unwrap_or(rustix::io::Errno::INVAL.raw_os_error());
@@ -121,18 +110,18 @@ pub(crate) fn file_error(py: Python<'_>, error: &io::Error, path: &Bound<'_, PyA
 /// Opens a file, with the interpreter detached: opening a named pipe waits.
 pub(crate) fn open(value: &Bound<'_, PyAny>, how: impl FnOnce(&Path) -> io::Result<File> + Send) -> PyResult<File> {
     let py = value.py();
-    let path = path(value)?;
-    let opened = py.detach(|| {
+    let path = crate::paths::path(value)?;
+    let opened = crate::gil::released(py, || {
         let file = how(&path)?;
         // Linux opens directories for reading.
         if file.metadata()?.is_dir() { Err(io::Error::from(rustix::io::Errno::ISDIR)) } else { Ok(file) }
-    });
+    })?;
     opened.map_err(|error| file_error(py, &error, value))
 }
 
 /// The absolute path of a directory that exists.
 pub(crate) fn directory(value: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
-    let path = path(value)?;
+    let path = crate::paths::path(value)?;
     let found = std::fs::read_dir(&path).and_then(|_| std::path::absolute(&path));
     found.map_err(|error| file_error(value.py(), &error, value))
 }
