@@ -226,6 +226,14 @@ def negative_limits_mean_no_limit(w: Package) -> object:
 
 
 @case
+def a_later_call_lifts_the_limits_that_it_does_not_give(w: Package) -> object:
+    store = w.Store()
+    store.set_limits(memory_size=65536)
+    store.set_limits(table_elements=5)
+    return instantiate(w, store, GROWER)["grow"](store, 10)
+
+
+@case
 def a_limit_that_is_a_float_is_refused(w: Package) -> None:
     """`store.set_limits(memory_size=1.5)`"""
     w.Store().set_limits(memory_size=1.5)

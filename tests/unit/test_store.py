@@ -450,16 +450,17 @@ def test_counts_of_instances_memories_and_tables_are_limited(limit: str, wat: st
         instantiate(wat, (), store)
 
 
-def test_a_negative_limit_leaves_the_limit_as_it_is() -> None:
+@pytest.mark.parametrize("limits", [(), (-1, -1, -1, -1, -1), (-(2**80),)])
+def test_setting_limits_anew_lifts_those_that_are_not_given(limits: tuple[int, ...]) -> None:
     store, exports = instantiate('(module (memory (export "m") 1))')
-    store.set_limits(memory_size=65536)
-    store.set_limits(-1, -1, -1, -1, -1)
-    store.set_limits()
-    store.set_limits(memory_size=-(2**80))
+    store.set_limits(memory_size=65536, instances=1)
     with pytest.raises(WasmtimeError):
         exports.memory("m").grow(store, 1)
-    store.set_limits(memory_size=2 * 65536)
+    with pytest.raises(WasmtimeError, match="resource limit exceeded: instance count too high at 2"):
+        instantiate("(module)", (), store)
+    store.set_limits(*limits)
     assert exports.memory("m").grow(store, 1) == 1
+    instantiate("(module)", (), store)
 
 
 @pytest.mark.parametrize("name", ["memory_size", "table_elements", "instances", "tables", "memories"])
@@ -492,7 +493,7 @@ def test_sizes_can_be_limited_inside_a_callback_and_counts_cannot() -> None:
         store.set_limits(memory_size=65536)
         with raises(StoreBusyError, message):
             store.set_limits(memory_size=2 * 65536, instances=3)
-        store.set_limits(instances=10_000)
+        store.set_limits(memory_size=65536, instances=10_000)
 
     host(store, callback)(store)
     with pytest.raises(WasmtimeError, match="failed to grow memory by `1`"):

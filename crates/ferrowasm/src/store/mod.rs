@@ -148,12 +148,12 @@ impl Store {
         Ok(())
     }
 
-    /// Limit what the store may consume; a negative number leaves that limit as it is.
+    /// Limit what the store may consume, in place of the limits before; a negative number, or none, sets no limit.
     ///
     /// `memory_size` is in bytes for each linear memory, `table_elements` in elements for each table, and the others
     /// are counts for the whole store (10,000 each, unless set). A guest that hits a limit on growth sees -1;
-    /// instantiation and the host's own calls raise `WasmtimeError`. The counts cannot be changed while a call of the
-    /// store is under way: `StoreBusyError`.
+    /// instantiation and the host's own calls raise `WasmtimeError`. While a call of the store is under way counts stay
+    /// as they are: to give others then is a `StoreBusyError`.
     #[pyo3(signature = (memory_size=None, table_elements=None, instances=None, tables=None, memories=None), text_signature = "(self, memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1)")]
     fn set_limits(
         &self,
@@ -170,12 +170,13 @@ impl Store {
         let memories = numbers::limit(memories, "memories")?;
         let mut entry = self.enter()?;
         let old = entry.ctx().data().limits.clone();
+        let counts = if entry.root().is_some() { StoreLimits::default() } else { old.clone() };
         let new = StoreLimits {
-            memory_size: memory_size.or(old.memory_size),
-            table_elements: table_elements.or(old.table_elements),
-            instances: instances.unwrap_or(old.instances),
-            tables: tables.unwrap_or(old.tables),
-            memories: memories.unwrap_or(old.memories),
+            memory_size,
+            table_elements,
+            instances: instances.unwrap_or(counts.instances),
+            tables: tables.unwrap_or(counts.tables),
+            memories: memories.unwrap_or(counts.memories),
         };
         match entry.root() {
             // The engine asks for the counts once, when it is given the limiter.
