@@ -7,7 +7,8 @@ use wasmtime::{AsContextMut, RootScope, StoreContextMut, Val};
 
 use crate::errors::{Misuse, signature_error, with_thrown};
 use crate::gil;
-use crate::host::HostOwner;
+use crate::host::HostFunc;
+use crate::host::owner::CallableOwner;
 use crate::managed::{Managed, two_phase};
 use crate::raw::{self, Space};
 use crate::store::cell::Entry;
@@ -148,12 +149,12 @@ impl Func {
         func: &Bound<'_, PyAny>,
         access_caller: bool,
     ) -> PyResult<()> {
-        let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
         let ty = ty.get().to_engine(entry.ctx().engine())?;
-        let owner = Bound::new(py, HostOwner::new(func, &ty, access_caller)?)?;
+        let owner = CallableOwner::new(func)?;
+        let host = HostFunc::new(owner.get().slot(), &ty, access_caller);
         entry.shared.objects.keep_new(owner.clone().into_any().unbind());
-        let func = raw::new_func(entry.ctx(), ty, owner.get().func());
+        let func = raw::new_func(entry.ctx(), ty, host);
         self.callee.initialise(Callee::new(&mut entry.ctx(), func))
     }
 

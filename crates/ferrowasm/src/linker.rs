@@ -13,7 +13,8 @@ use crate::errors::{self, Misuse, OrRaise};
 use crate::externs;
 use crate::gil;
 use crate::guarded::{Guarded, Held};
-use crate::host::HostOwner;
+use crate::host::HostFunc;
+use crate::host::owner::CallableOwner;
 use crate::instance::Instance;
 use crate::instance_pre::{InstancePre, Requirements};
 use crate::managed::{Managed, managed, two_phase};
@@ -27,7 +28,7 @@ use crate::wasi;
 /// Where a definition comes from, for what the engine does not tell.
 enum Origin {
     /// A Python callable, for every store.
-    Host(Py<HostOwner>),
+    Host(Py<CallableOwner>),
     /// An object of the store with this number.
     Store { id: u64, kind: &'static str },
 }
@@ -207,9 +208,10 @@ impl Linker {
     ) -> PyResult<()> {
         let py = func.py();
         let ty = self.with(py, |state| ty.get().to_engine(state.linker.engine()))?;
-        let owner = Bound::new(py, HostOwner::new(func, &ty, access_caller)?)?;
+        let owner = CallableOwner::new(func)?;
+        let host = HostFunc::new(owner.get().slot(), &ty, access_caller);
         self.with(py, |state| {
-            raw::define_func(&mut state.linker, module, name, ty, owner.get().func()).or_raise(py)?;
+            raw::define_func(&mut state.linker, module, name, ty, host).or_raise(py)?;
             state.set_origin(module, name, Some(Origin::Host(owner.unbind())));
             Ok(())
         })

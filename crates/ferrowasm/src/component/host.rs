@@ -1,15 +1,14 @@
 //! Python callables that components call: host functions and destructors of resources.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 use smallvec::SmallVec;
 use wasmtime::StoreContextMut;
 
 use super::abi::{HostParams, HostResult};
-use crate::errors::{self, OrRaise};
+use crate::errors::OrRaise;
 use crate::gil;
 use crate::host::slot::Slot;
 use crate::store::Data;
@@ -17,60 +16,16 @@ use crate::store::cell::Shared;
 use crate::store::context::StoreContext;
 use crate::vectorcall;
 
-/// The owner of a callable. The linker or the store in which it is defined keeps it alive, visibly to Python's
-/// collector.
-#[pyclass(frozen, module = "ferrowasm._native")]
-pub(crate) struct CallbackOwner {
-    callable: Mutex<Option<Py<PyAny>>>,
-    callback: Arc<Callback>,
-}
-
-impl CallbackOwner {
-    pub(crate) fn new(callable: &Bound<'_, PyAny>) -> PyResult<CallbackOwner> {
-        if !callable.is_callable() {
-            return Err(errors::expected("a callable", callable));
-        }
-        let callback = Arc::new(Callback { callable: Slot::new(callable) });
-        Ok(CallbackOwner { callable: Mutex::new(Some(callable.clone().unbind())), callback })
-    }
-
-    pub(crate) fn callback(&self) -> Arc<Callback> {
-        self.callback.clone()
-    }
-
-    fn release(&self) {
-        self.callback.callable.empty();
-        let callable = self.callable.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(callable);
-    }
-}
-
-impl Drop for CallbackOwner {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-#[pymethods]
-impl CallbackOwner {
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.callable.try_lock() {
-            Ok(callable) => visit.call(&*callable),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn __clear__(&self) {
-        self.release();
-    }
-}
-
 /// What the engine holds of a callable: the way to it.
 pub(crate) struct Callback {
-    callable: Slot,
+    callable: Arc<Slot>,
 }
 
 impl Callback {
+    pub(crate) fn new(callable: Arc<Slot>) -> Callback {
+        Callback { callable }
+    }
+
     /// Calls the callable for a component, with a `StoreContext` and the arguments.
     pub(crate) fn call(&self, mut ctx: StoreContextMut<'_, Data>, params: HostParams) -> wasmtime::Result<HostResult> {
         let shared = ctx.data().shared.clone();
@@ -108,9 +63,7 @@ impl Callback {
         shared: &Arc<Shared>,
         args: impl IntoIterator<Item = Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let callable = self.callable.get(py);
-        let callable = callable
-            .ok_or_else(|| errors::wasmtime_error(py, "this host function's callable has been garbage collected"))?;
+        let callable = self.callable.get_owned(py)?;
         let context = Bound::new(py, StoreContext::new(shared.clone()))?;
         let args: SmallVec<[_; 8]> = std::iter::once(context.clone().into_any()).chain(args).collect();
         let result = vectorcall::call_python(&callable, &args);

@@ -7,7 +7,6 @@ use pyo3::types::{PyBool, PyTuple};
 use wasmtime::component::LinkerInstance as EngineInstance;
 
 use super::compiled::Component;
-use super::host::CallbackOwner;
 use super::instance::Instance;
 use super::instance_pre::InstancePre;
 use super::linker_instance::LinkerInstance;
@@ -15,6 +14,7 @@ use super::wasi;
 use crate::engine::Engine;
 use crate::errors::{self, Misuse, OrRaise};
 use crate::guarded::Guarded;
+use crate::host::owner::CallableOwner;
 use crate::managed::{Managed, managed};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
@@ -26,7 +26,7 @@ pub(crate) struct State {
     /// `add_wasip2` was called.
     wasi: bool,
     /// The callables of all definitions, those that were shadowed included.
-    owners: Vec<Py<CallbackOwner>>,
+    owners: Vec<Py<CallableOwner>>,
     /// The same as a tuple, made when a store first has to keep them alive.
     hosts: Option<Py<PyTuple>>,
 }
@@ -66,7 +66,7 @@ impl Linker {
         &self,
         py: Python<'_>,
         path: &[String],
-        owner: Option<Py<CallbackOwner>>,
+        owner: Option<Py<CallableOwner>>,
         add: impl FnOnce(&mut EngineInstance<'_, Data>) -> wasmtime::Result<()>,
     ) -> PyResult<()> {
         self.with(|state| {

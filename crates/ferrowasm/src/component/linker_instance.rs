@@ -3,9 +3,10 @@
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use super::host::CallbackOwner;
+use super::host::Callback;
 use super::linker::Linker;
 use super::resource::ResourceType;
+use crate::host::owner::CallableOwner;
 use crate::managed::{Managed, managed};
 use crate::module::Module;
 
@@ -54,8 +55,8 @@ impl LinkerInstance {
         dtor: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let ty = ty.get().get()?;
-        let owner = Bound::new(py, CallbackOwner::new(dtor)?)?;
-        let callback = owner.get().callback();
+        let owner = CallableOwner::new(dtor)?;
+        let callback = Callback::new(owner.get().slot());
         self.linker.get().define(py, self.path.get()?, Some(owner.unbind()), |instance| {
             instance.resource(name, ty, move |ctx, rep| callback.destroy(ctx, rep))
         })
@@ -67,8 +68,8 @@ impl LinkerInstance {
     /// An exception that it raises comes out of the call into the component, as the same object. Its type is the one
     /// that a component imports it with.
     fn add_func(&self, py: Python<'_>, name: &str, func: &Bound<'_, PyAny>) -> PyResult<()> {
-        let owner = Bound::new(py, CallbackOwner::new(func)?)?;
-        let callback = owner.get().callback();
+        let owner = CallableOwner::new(func)?;
+        let callback = Callback::new(owner.get().slot());
         self.linker.get().define(py, self.path.get()?, Some(owner.unbind()), |instance| {
             instance.func_wrap(name, move |ctx, params| callback.call(ctx, params))
         })

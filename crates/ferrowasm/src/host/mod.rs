@@ -1,18 +1,18 @@
 //! Host functions: Python callables that WebAssembly calls.
 
+pub(crate) mod owner;
 pub(crate) mod slot;
 
 use std::mem::MaybeUninit;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use smallvec::{SmallVec, smallvec};
 use wasmtime::{Caller, Val, ValRaw};
 
 use crate::caller::Caller as PyCaller;
-use crate::errors::{self, signature_error};
+use crate::errors::signature_error;
 use crate::gil;
 use crate::raw;
 use crate::store::Data;
@@ -26,64 +26,17 @@ type Values<'py> = SmallVec<[Bound<'py, PyAny>; 6]>;
 
 /// What a WebAssembly function that is implemented in Python holds: how to call, but not the callable itself.
 pub(crate) struct HostFunc {
-    callable: Slot,
+    callable: Arc<Slot>,
     signature: Signature,
     access_caller: bool,
 }
 
-/// The owner of a host function's callable. The linker or the store in which the function is defined keeps it alive,
-/// visibly to Python's collector.
-#[pyclass(frozen, module = "ferrowasm._native")]
-pub(crate) struct HostOwner {
-    callable: Mutex<Option<Py<PyAny>>>,
-    func: Arc<HostFunc>,
-}
-
-impl HostOwner {
-    pub(crate) fn new(
-        callable: &Bound<'_, PyAny>,
-        ty: &wasmtime::FuncType,
-        access_caller: bool,
-    ) -> PyResult<HostOwner> {
-        if !callable.is_callable() {
-            return Err(errors::expected("a callable", callable));
-        }
-        let func = HostFunc { callable: Slot::new(callable), signature: Signature::of(ty), access_caller };
-        Ok(HostOwner { callable: Mutex::new(Some(callable.clone().unbind())), func: Arc::new(func) })
-    }
-
-    pub(crate) fn func(&self) -> Arc<HostFunc> {
-        self.func.clone()
-    }
-
-    fn release(&self) {
-        self.func.callable.empty();
-        let callable = self.callable.lock().unwrap_or_else(PoisonError::into_inner).take();
-        drop(callable);
-    }
-}
-
-impl Drop for HostOwner {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-#[pymethods]
-impl HostOwner {
-    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self.callable.try_lock() {
-            Ok(callable) => visit.call(&*callable),
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn __clear__(&self) {
-        self.release();
-    }
-}
-
 impl HostFunc {
+    /// A function of this type that calls what the slot leads to.
+    pub(crate) fn new(callable: Arc<Slot>, ty: &wasmtime::FuncType, access_caller: bool) -> Arc<HostFunc> {
+        Arc::new(HostFunc { callable, signature: Signature::of(ty), access_caller })
+    }
+
     pub(crate) fn is_plain(&self) -> bool {
         self.signature.is_plain
     }
@@ -140,10 +93,7 @@ impl HostFunc {
         parking: &Parking<'_>,
         args: impl IntoIterator<Item = Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let callable = self
-            .callable
-            .get(py)
-            .ok_or_else(|| errors::wasmtime_error(py, "this host function's callable has been garbage collected"))?;
+        let callable = self.callable.get_owned(py)?;
         if !self.access_caller {
             return vectorcall::call_python(&callable, &args.into_iter().collect::<Values<'py>>());
         }

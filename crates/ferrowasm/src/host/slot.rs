@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use crate::errors::wasmtime_error;
+
 /// Leads from WebAssembly to a Python object without owning it, so that Python's garbage collector sees every strong
 /// reference.
 ///
@@ -23,8 +25,14 @@ impl Slot {
         self.0.store(std::ptr::null_mut(), Ordering::Release);
     }
 
+    /// The object; raises `WasmtimeError` if its owner has let go of it.
+    pub(crate) fn get_owned<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let gone = || wasmtime_error(py, "this host function's callable has been garbage collected");
+        self.get(py).ok_or_else(gone)
+    }
+
     /// The object, unless its owner has let go of it.
-    pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+    fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         let pointer = self.0.load(Ordering::Acquire);
         // SAFETY: a pointer that is not null is one whose owner still holds a strong reference: it empties the slot
         // first, and with the interpreter attached nothing runs between the load and the new reference. In a
