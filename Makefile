@@ -12,7 +12,7 @@ STAMPS := $(VENV)/stamps
 RUST_SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
 PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' -o -name 'py.typed' 2>/dev/null)
 PACKAGE_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE $(RUST_SOURCES) $(PYTHON_SOURCES)
-TYPED_PATHS := python tests examples
+TYPED_PATHS := python tests examples benches
 
 # The build of the wheel and clippy must agree on the interpreter, or each would rebuild what depends on PyO3 for the other.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
@@ -21,11 +21,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test build venv lint rustfmt clippy types mypy pyright stubtest clean distclean
+.PHONY: help run test bench build venv lint rustfmt clippy types mypy pyright stubtest clean distclean
 
 help:
 	@echo 'make run    build, then run a WASI program compiled from C and call functions of a module from Python'
 	@echo 'make test   build, then run every test, lint and type check; ARGS="-k name" passes options to pytest'
+	@echo 'make bench  build, then measure against wasmtime-py, Rust and plain Python; ARGS="--no-large" leaves out what takes minutes'
 	@echo 'make build  build the wheel and install it into $(VENV)'
 	@echo 'make lint   cargo fmt --check and cargo clippy'
 	@echo 'make types  mypy --strict, pyright and stubtest'
@@ -38,6 +39,11 @@ run: build
 test: build
 	$(BIN)/pytest $(ARGS)
 
+# The figures go to build/bench.json and build/bench.svg.
+bench: build $(STAMPS)/bench
+	cargo build --release --locked -p ferrowasm -p engine-bench --bin engine-bench
+	$(BIN)/python -m benches --json build/bench.json --plot build/bench.svg $(ARGS)
+
 build: $(STAMPS)/installed
 
 venv: $(STAMPS)/venv
@@ -48,6 +54,10 @@ $(STAMPS)/venv: requirements-dev.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-dev.txt
 	@mkdir -p $(STAMPS)
+	@touch $@
+
+$(STAMPS)/bench: requirements-bench.txt $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-bench.txt
 	@touch $@
 
 # `--locked`: what is built is what Cargo.lock pins.

@@ -1,0 +1,44 @@
+"""Calls into WebAssembly and out of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ..measuring import statement
+from ..row import Row, faster, of_floor
+from .guests import OURS, THEIRS, calls_guest
+
+#: How many calls of the host one call of `call_host` makes.
+CALLBACKS = 1000
+
+
+def rows() -> Iterator[Row]:
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    ours, theirs = calls_guest(OURS, add), calls_guest(THEIRS, add)
+    gcd = statement("gcd(1, 2)", gcd=math.gcd)
+    yield Row(
+        "call nop()",
+        ours=statement("f(store)", f=ours.exports["nop"], store=ours.store),
+        theirs=statement("f(store)", f=theirs.exports["nop"], store=theirs.store),
+        rust="nop",
+        targets=(faster(70),),
+    )
+    yield Row(
+        "call add(i32, i32)",
+        ours=statement("f(store, 1, 2)", f=ours.exports["add"], store=ours.store),
+        theirs=statement("f(store, 1, 2)", f=theirs.exports["add"], store=theirs.store),
+        rust="add",
+        floor=gcd,
+        targets=(faster(180), of_floor(5, "math.gcd")),
+    )
+    yield Row(
+        "wasm calls a Python function",
+        ours=statement(f"f(store, {CALLBACKS})", CALLBACKS, f=ours.exports["call_host"], store=ours.store),
+        theirs=statement(f"f(store, {CALLBACKS})", CALLBACKS, f=theirs.exports["call_host"], store=theirs.store),
+        rust="host call",
+        floor=statement("f(1, 2)", f=add),
+        targets=(faster(70), of_floor(3.5, "a call from Python")),
+    )

@@ -1,0 +1,69 @@
+"""Two threads, each with a store of its own: how much more do they do than one?"""
+
+from __future__ import annotations
+
+import operator
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ..measuring import Subject
+from ..row import Row, scaling
+from .guests import OURS, THEIRS, calls_guest
+
+#: Steps of one long call: some tens of milliseconds.
+STEPS = 20_000_000
+#: How many short calls a thread makes.
+CALLS = 50_000
+
+
+def rows() -> Iterator[Row]:
+    yield Row(
+        "two threads, computing",
+        ours=together(2, lambda: compute(OURS)),
+        theirs=together(2, lambda: compute(THEIRS)),
+        floor=together(1, lambda: compute(OURS)),
+        targets=(scaling(1.9),),
+    )
+    yield Row(
+        "two threads, many short calls",
+        ours=together(2, lambda: short_calls(OURS, CALLS)),
+        floor=together(1, lambda: short_calls(OURS, CALLS)),
+        targets=(scaling(1.0),),
+    )
+
+
+def compute(package: Any) -> Callable[[], Any]:
+    guest = calls_guest(package, operator.add)
+    function = guest.exports["compute"]
+    return lambda: function(guest.store, STEPS)
+
+
+def short_calls(package: Any, count: int) -> Callable[[], Any]:
+    guest = calls_guest(package, operator.add)
+    function, store = guest.exports["add"], guest.store
+
+    def work() -> None:
+        for _ in range(count):
+            function(store, 1, 2)
+
+    return work
+
+
+def together(threads: int, prepare: Callable[[], Callable[[], Any]]) -> Subject:
+    """The time until each of the threads has done its work."""
+    works = [prepare() for _ in range(threads)]
+
+    def sample() -> float:
+        # One of them is this thread, so that a single one needs no second.
+        others = [threading.Thread(target=work) for work in works[1:]]
+        begin = time.perf_counter()
+        for thread in others:
+            thread.start()
+        works[0]()
+        for thread in others:
+            thread.join()
+        return time.perf_counter() - begin
+
+    return sample
