@@ -130,6 +130,7 @@ class _Settings(TypedDict, total=False):
     consume_fuel: bool
     operator_cost: dict[str, int]
     epoch_interruption: bool
+    interruptible: bool
     max_wasm_stack: int
     async_stack_size: int | None
     async_stack_zeroing: bool
@@ -239,6 +240,7 @@ class Config(_Managed):
     consume_fuel: bool
     operator_cost: dict[str, int]
     epoch_interruption: bool
+    interruptible: bool
     max_wasm_stack: int
     async_stack_size: int | None
     async_stack_zeroing: bool

@@ -140,13 +140,13 @@ def test_a_trap_is_one_line_and_the_backtrace(ferrowasm: Run, files: Path) -> No
 # The first compilation of C builds the C library for WASI too, which takes most of a minute on a slow machine.
 @pytest.mark.timeout(400)
 def test_a_backtrace_tells_the_lines_of_a_program_with_debug_information(ferrowasm: Run, files: Path) -> None:
-    (files / "crash.c").write_text("/* Fails. */\nint main(void) { __builtin_trap(); }\n")
+    (files / "crash.c").write_text("/* Fails. */\nint volatile x;\nint main(void) { x = 1; __builtin_trap(); }\n")
     compiler = [sys.executable, "-m", "ziglang", "cc", "--target=wasm32-wasi", "-g", "-o", "crash.wasm", "crash.c"]
     subprocess.run(compiler, cwd=files, check=True, stdin=subprocess.DEVNULL, timeout=300)
     result = ferrowasm("run", "crash.wasm")
     assert result.returncode == 134
     innermost = result.stderr.splitlines()[2]
-    assert re.fullmatch(r"    0: \w*main \(crash\.wasm\+0x[0-9a-f]+\) at .*crash\.c:2", innermost)
+    assert re.fullmatch(r"    0: \w*main \(crash\.wasm\+0x[0-9a-f]+\) at .*crash\.c:3", innermost)
 
 
 def test_only_debug_shows_a_python_traceback(ferrowasm: Run, files: Path) -> None:

@@ -284,7 +284,7 @@ def test_another_engine_with_the_same_settings_takes_the_code() -> None:
 
 def test_an_engine_with_other_settings_refuses_the_code() -> None:
     with pytest.raises(WasmtimeError, match="epoch"):
-        Module.deserialize(engine_with(epoch_interruption=True), CODE)
+        Module.deserialize(engine_with(interruptible=False), CODE)
 
 
 def test_code_that_is_cut_short_anywhere_is_refused() -> None:

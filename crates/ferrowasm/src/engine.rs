@@ -5,15 +5,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::prelude::*;
 
-use crate::config::Config;
+use crate::config::{Built, Config};
 use crate::errors::Misuse;
+use crate::interrupt::ticker::Activity;
 use crate::managed::{Managed, managed, two_phase};
 
 /// What the binding knows about an engine beside the engine itself.
 pub(crate) struct EngineState {
     pub(crate) engine: wasmtime::Engine,
-    /// The engine's epoch, which the engine itself does not let one read.
+    /// The epoch that users advance. The engine's own also advances with time.
     epoch: AtomicU64,
+    /// Whether compiled code looks at the engine's epoch.
+    pub(crate) checks_epoch: bool,
+    /// Whether the users' epoch interrupts compiled code (`Config.epoch_interruption`).
+    pub(crate) user_epochs: bool,
+    pub(crate) activity: Activity,
     /// `Config.max_wasm_stack`, in bytes.
     pub(crate) max_wasm_stack: usize,
     /// Up to this size, in bytes, memories grow in place, or see to it themselves that no view of them is left
@@ -64,18 +70,23 @@ impl Engine {
 }
 
 fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
-    let settings = match config {
-        Some(config) => config.build(py)?,
-        None => Config::default_settings(),
-    };
+    let Built { config: settings, checks_epoch, user_epochs, manages_memories } = Config::build(config, py)?;
     let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
     let max_wasm_stack = engine.get_max_wasm_stack();
-    let fixed_memory_size = if config.map(Config::manages_memories).transpose()?.unwrap_or(false) {
+    let fixed_memory_size = if manages_memories {
         usize::MAX
     } else {
         usize::try_from(engine.get_memory_reservation()).unwrap_or(usize::MAX)
     };
-    Ok(EngineState { engine, epoch: AtomicU64::new(0), max_wasm_stack, fixed_memory_size })
+    Ok(EngineState {
+        engine,
+        epoch: AtomicU64::new(0),
+        checks_epoch,
+        user_epochs,
+        activity: Activity::default(),
+        max_wasm_stack,
+        fixed_memory_size,
+    })
 }
 
 #[pymethods]

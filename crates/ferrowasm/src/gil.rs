@@ -43,6 +43,9 @@ pub(crate) fn run<R: Send>(
     execute(py, room, || work(ctx)).map_err(|error| with_thrown(py, entry.ctx(), error))
 }
 
+/// To be called by the epoch callback, in the middle of WebAssembly.
+pub(crate) fn tick() {}
+
 /// Runs Python code in a host function, which the engine calls on the thread of the call with the interpreter detached.
 pub(crate) fn attached<R>(work: impl for<'py> FnOnce(Python<'py>) -> PyResult<R>) -> wasmtime::Result<R> {
     // The interpreter may be shutting down while WebAssembly runs on a daemon thread: then there is no way back into

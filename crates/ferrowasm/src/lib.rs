@@ -15,6 +15,7 @@ mod guarded;
 mod host;
 mod instance;
 mod instance_pre;
+mod interrupt;
 #[cfg(unix)]
 mod linear_memory;
 mod linker;
@@ -132,6 +133,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::interrupt::process::watch_forks();
         super::config::add_properties(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("engine_version", ENGINE_VERSION)

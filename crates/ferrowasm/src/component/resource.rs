@@ -133,7 +133,7 @@ impl Abandoned {
 
 /// Drops what was abandoned in a store, unless one of its calls is under way: then the instance may not be entered.
 pub(super) fn drop_abandoned(py: Python<'_>, entry: &mut Entry<'_>) -> PyResult<()> {
-    if entry.room().is_none() {
+    if !entry.is_outermost() {
         return Ok(());
     }
     let resources = entry.ctx().data().abandoned.take();

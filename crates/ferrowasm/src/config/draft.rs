@@ -13,6 +13,8 @@ pub(super) struct Draft {
     pub(super) pool: PoolingAllocationConfig,
     pub(super) pooling: bool,
     pub(super) compiler: bool,
+    pub(super) epoch_interruption: bool,
+    pub(super) interruptible: bool,
     pub(super) max_wasm_stack: usize,
     pub(super) async_stack_size: Option<usize>,
 }
@@ -24,6 +26,8 @@ impl Draft {
             pool: PoolingAllocationConfig::new(),
             pooling: false,
             compiler: true,
+            epoch_interruption: false,
+            interruptible: true,
             max_wasm_stack: super::DEFAULT_MAX_WASM_STACK,
             async_stack_size: None,
         }
@@ -31,6 +35,7 @@ impl Draft {
 
     pub(super) fn finish(mut self) -> Result<wasmtime::Config> {
         self.size_stacks()?;
+        self.config.epoch_interruption(self.epoch_interruption || self.interruptible);
         if self.pooling {
             self.config.allocation_strategy(self.pool);
         }

@@ -43,8 +43,19 @@ struct Settings {
     flags: Flags,
 }
 
+/// The engine's configuration, and what the binding has to know about it.
+pub(crate) struct Built {
+    pub(crate) config: wasmtime::Config,
+    /// Whether compiled code looks at the engine's epoch.
+    pub(crate) checks_epoch: bool,
+    /// `Config.epoch_interruption`.
+    pub(crate) user_epochs: bool,
+    /// Whether the engine's memories are made by `linear_memory`, which sees to the views of them.
+    pub(crate) manages_memories: bool,
+}
+
 impl Settings {
-    fn build(&self) -> wasmtime::Result<wasmtime::Config> {
+    fn build(&self) -> wasmtime::Result<Built> {
         let mut draft = Draft::new();
         for switch in switches::all() {
             if let Some(value) = self.values.get(switch.name) {
@@ -61,7 +72,10 @@ impl Settings {
         if self.manages_memories() {
             draft.config.with_host_memory(std::sync::Arc::new(crate::linear_memory::Creator));
         }
-        draft.finish()
+        let user_epochs = draft.epoch_interruption;
+        let checks_epoch = user_epochs || draft.interruptible;
+        let manages_memories = self.manages_memories();
+        Ok(Built { config: draft.finish()?, checks_epoch, user_epochs, manages_memories })
     }
 
     /// Whether memories may move and are small enough for that to happen in practice: then they are ours, which keeps
@@ -80,21 +94,14 @@ impl Settings {
 }
 
 impl Config {
-    /// The configuration of `Engine()`.
-    pub(crate) fn default_settings() -> wasmtime::Config {
-        wasmtime::Config::new()
-    }
-
-    /// The engine's configuration; `WasmtimeError` if the settings contradict each other in a way that the binding has
-    /// to find itself.
-    pub(crate) fn build(&self, py: Python<'_>) -> PyResult<wasmtime::Config> {
-        let settings = self.settings()?.clone();
+    /// The engine's configuration, or the default one; `WasmtimeError` if the settings contradict each other in a way
+    /// that the binding has to find itself.
+    pub(crate) fn build(config: Option<&Config>, py: Python<'_>) -> PyResult<Built> {
+        let settings = match config {
+            Some(config) => config.settings()?.clone(),
+            None => Settings::default(),
+        };
         crate::gil::detached(py, || settings.build())
-    }
-
-    /// Whether the engine's memories are made by `linear_memory`, which sees to the views of them.
-    pub(crate) fn manages_memories(&self) -> Result<bool, Misuse> {
-        Ok(self.settings()?.manages_memories())
     }
 
     /// Locks the settings; they are plain data that no panic leaves half changed. Nothing that runs Python code happens

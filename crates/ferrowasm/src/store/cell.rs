@@ -23,6 +23,7 @@ use super::data::Data;
 use super::objects::Objects;
 use super::views::Views;
 use crate::errors::Misuse;
+use crate::interrupt;
 
 /// `Shared::owner` of a store that no thread is in.
 const IDLE: usize = 0;
@@ -46,6 +47,10 @@ enum Parked {
     Context(NonNull<StoreContextMut<'static, Data>>),
 }
 
+/// The address of the engine's store.
+#[derive(Clone, Copy)]
+struct Root(NonNull<wasmtime::Store<Data>>);
+
 /// What a store, its callers and its host functions know about it in common.
 pub(crate) struct Shared {
     /// Unique in the process; objects made in a store carry it, which is how use with another store is noticed.
@@ -55,6 +60,8 @@ pub(crate) struct Shared {
     /// The Python objects that the store keeps alive.
     pub(crate) objects: Objects,
     pub(crate) views: Views,
+    /// The engine's store.
+    root: OnceLock<Root>,
     /// A weak reference to the `Store` object, for what is made inside a callback and has to keep the store alive.
     weak: OnceLock<Py<PyWeakrefReference>>,
 }
@@ -75,6 +82,7 @@ impl Shared {
             slot: UnsafeCell::new(None),
             objects: Objects::default(),
             views: Views::default(),
+            root: OnceLock::new(),
             weak: OnceLock::new(),
         }
     }
@@ -130,6 +138,21 @@ impl Shared {
 
     /// The same for host functions of components.
     pub(crate) fn park_context<'c>(&'c self, ctx: &'c mut StoreContextMut<'_, Data>) -> Unpark<'c> {
+        self.put(Parked::Context(NonNull::from(ctx).cast::<StoreContextMut<'static, Data>>()))
+    }
+
+    /// The same for signal handlers, which run in the middle of WebAssembly.
+    ///
+    /// While the epoch callback runs, the engine has taken it out of the store; calls that handlers make would end at
+    /// the next tick. So the store gets another one, which the engine replaces when the callback returns.
+    pub(crate) fn park_interrupted<'c>(&'c self, ctx: &'c mut StoreContextMut<'_, Data>) -> Unpark<'c> {
+        debug_assert!(self.runs_here());
+        if let Some(mut root) = self.root.get().copied() {
+            // SAFETY: a call of the store is under way on this thread, so the store is alive and this thread's alone.
+            // All contexts of it are at rest while `ctx` is borrowed, and the engine, which reads the callback anew
+            // when the one that is running returns, finds what it expects in the store: some callback.
+            unsafe { root.0.as_mut() }.epoch_deadline_callback(interrupt::on_epoch);
+        }
         self.put(Parked::Context(NonNull::from(ctx).cast::<StoreContextMut<'static, Data>>()))
     }
 
@@ -234,8 +257,19 @@ impl Entry<'_> {
 
     /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has
     /// seen to it.
+    ///
+    /// To be asked right before the call: it also sees to that the call can be interrupted.
     pub(crate) fn room(&mut self) -> Option<usize> {
-        self.outermost.then(|| self.ctx().data().max_wasm_stack)
+        self.outermost.then(|| {
+            let mut ctx = self.ctx();
+            interrupt::begin(&mut ctx);
+            ctx.data().max_wasm_stack
+        })
+    }
+
+    /// Whether no call of the store is under way.
+    pub(crate) fn is_outermost(&self) -> bool {
+        self.outermost
     }
 }
 
@@ -275,7 +309,8 @@ impl StoreCell {
             return false;
         }
         // SAFETY: this thread owns the cell.
-        unsafe { *self.root.get() = Some(Box::new(store)) };
+        let store = unsafe { (*self.root.get()).insert(Box::new(store)) };
+        let _ = self.shared.root.set(Root(NonNull::from(&mut **store)));
         self.shared.owner.store(IDLE, Ordering::Release);
         true
     }

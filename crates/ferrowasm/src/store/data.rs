@@ -8,6 +8,7 @@ use super::cell::Shared;
 use super::limits::StoreLimits;
 use crate::component::{Abandoned, Preview2};
 use crate::engine::EngineState;
+use crate::interrupt::Interrupts;
 use crate::wasi::Wasi;
 
 pub(crate) struct Data {
@@ -18,9 +19,7 @@ pub(crate) struct Data {
     pub(crate) preview2: Preview2,
     /// Resources of components to be dropped.
     pub(crate) abandoned: Arc<Abandoned>,
-    /// The engine's epoch at which the store's deadline passes, for waits that happen on the host's side; `None`
-    /// without a deadline.
-    pub(crate) epoch_deadline: Option<u64>,
+    pub(crate) interrupts: Interrupts,
     /// `Config.max_wasm_stack` of the engine, in bytes.
     pub(crate) max_wasm_stack: usize,
     /// Up to this size, in bytes, memories grow in place.
@@ -28,14 +27,14 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    pub(crate) fn new(shared: Arc<Shared>, engine: &EngineState) -> Data {
+    pub(crate) fn new(shared: Arc<Shared>, engine: &Arc<EngineState>) -> Data {
         Data {
             shared,
             limits: StoreLimits::default(),
             wasi: None,
             preview2: Preview2::default(),
             abandoned: Arc::default(),
-            epoch_deadline: None,
+            interrupts: Interrupts::new(engine),
             max_wasm_stack: engine.max_wasm_stack,
             fixed_memory_size: engine.fixed_memory_size,
         }

@@ -8,8 +8,8 @@ mod limits;
 mod objects;
 pub(crate) mod views;
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -19,9 +19,10 @@ pub(crate) use data::Data;
 pub(crate) use handle::StoreArg;
 pub(crate) use limits::StoreLimits;
 
-use crate::engine::{Engine, EngineState};
+use crate::engine::Engine;
 use crate::errors::{Misuse, OrRaise};
 use crate::gil;
+use crate::interrupt;
 use crate::managed::{managed, two_phase};
 use crate::numbers;
 use crate::wasi::config::WasiConfig;
@@ -44,7 +45,6 @@ pub(crate) struct Store {
 /// What a store refers to in Python, set once by `__init__`.
 struct Links {
     engine: Py<Engine>,
-    state: Arc<EngineState>,
 }
 
 impl Store {
@@ -80,15 +80,19 @@ impl Store {
             None => Bound::new(py, Engine::with_defaults(py)?)?,
         };
         let state = engine.get().state()?.clone();
+        let checks_epoch = state.checks_epoch;
         let mut store = gil::detached(py, || {
             let data = Data::new(this.cell.shared.clone(), &state);
             wasmtime::Store::try_new(&state.engine, data)
         })?;
         store.limiter(|data| data);
+        if checks_epoch {
+            store.epoch_deadline_callback(interrupt::on_epoch);
+        }
         if !this.cell.initialise(store) {
             return Err(PyRuntimeError::new_err("this Store is initialised already"));
         }
-        let _ = this.links.set(Links { engine: engine.unbind(), state });
+        let _ = this.links.set(Links { engine: engine.unbind() });
         this.cell.shared.objects.set_data(data);
         this.cell.shared.set_store_object(slf)
     }
@@ -138,14 +142,8 @@ impl Store {
     /// too.
     fn set_epoch_deadline(&self, ticks_after_current: &Bound<'_, PyAny>) -> PyResult<()> {
         let ticks = numbers::unsigned(ticks_after_current, "ticks_after_current", u64::MAX)?;
-        let epoch = self.links()?.state.epoch();
-        let deadline =
-            epoch.checked_add(ticks).ok_or_else(|| numbers::too_large("ticks_after_current", u64::MAX - epoch))?;
-        let mut entry = self.enter()?;
-        let mut ctx = entry.ctx();
-        ctx.set_epoch_deadline(ticks);
-        ctx.data_mut().epoch_deadline = Some(deadline);
-        Ok(())
+        interrupt::set_epoch_deadline(&mut self.enter()?.ctx(), ticks)
+            .map_err(|most| numbers::too_large("ticks_after_current", most))
     }
 
     /// Limit what the store may consume, in place of the limits before; a negative number, or none, sets no limit.
@@ -195,7 +193,7 @@ impl Store {
     /// The configuration is copied: it can be used for other stores too. Raises `WasiFileError` if a preopened
     /// directory is gone.
     fn set_wasi(&self, py: Python<'_>, wasi: &Bound<'_, WasiConfig>) -> PyResult<()> {
-        let built = wasi.get().build(py, &self.links()?.state)?;
+        let built = wasi.get().build(py)?;
         let mut entry = self.enter()?;
         let previous = entry.ctx().data_mut().wasi.replace(Box::new(built.wasi));
         for owner in built.owners {

@@ -20,7 +20,6 @@ use super::sink::Sink;
 use super::source::{self, Source};
 use super::stdio::{StdinHandle, StdoutHandle, Streams};
 use super::{Built, Wasi, parse};
-use crate::engine::EngineState;
 use crate::errors::{Misuse, expected};
 use crate::managed::{Managed, managed};
 use crate::numbers;
@@ -90,7 +89,7 @@ impl State {
     }
 
     /// The state for one store, or the preopened directory that cannot be opened (any more).
-    fn assemble(&self, py: Python<'_>, engine: &Arc<EngineState>) -> Result<Wasi, (PathBuf, io::Error)> {
+    fn assemble(&self, py: Python<'_>) -> Result<Wasi, (PathBuf, io::Error)> {
         let mut slots = Vec::new();
         let mut own = |object: &Py<PyAny>| {
             let slot = Slot::new(object.clone_ref(py));
@@ -119,7 +118,7 @@ impl State {
         let uniform = self.preopens.iter().all(|preopen| preopen.perms.is_uniform());
         let narrowed = if uniform { None } else { Some(self.context(&streams, Perms::narrowed)?) };
         let descriptors = Descriptors::new(self.preopens.iter().map(|preopen| preopen.perms));
-        Ok(Wasi { context, narrowed, streams, descriptors, slots, engine: engine.clone() })
+        Ok(Wasi { context, narrowed, streams, descriptors, slots })
     }
 
     /// A context of the engine, whose preopened directories have the permissions that `perms` makes of theirs.
@@ -255,8 +254,8 @@ impl WasiConfig {
     }
 
     /// The state for one store.
-    pub(crate) fn build(&self, py: Python<'_>, engine: &Arc<EngineState>) -> PyResult<Built> {
-        let assembled = self.lock()?.assemble(py, engine);
+    pub(crate) fn build(&self, py: Python<'_>) -> PyResult<Built> {
+        let assembled = self.lock()?.assemble(py);
         // No longer locked: what follows allocates, so that Python's collector may run finalisers, which may use the
         // configuration.
         let wasi = match assembled {

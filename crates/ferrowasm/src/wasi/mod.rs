@@ -16,7 +16,6 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-use crate::engine::EngineState;
 use descriptors::Descriptors;
 use owner::{Slot, StreamOwner};
 pub(crate) use p1::add_to_linker;
@@ -31,7 +30,6 @@ pub(crate) struct Wasi {
     descriptors: Descriptors,
     /// What the streams call.
     slots: Vec<Arc<Slot>>,
-    engine: Arc<EngineState>,
 }
 
 impl Wasi {

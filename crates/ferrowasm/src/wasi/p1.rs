@@ -17,7 +17,8 @@ use wiggle::{GuestMemory, GuestPtr};
 use super::Wasi;
 use super::descriptors::{self, Descriptor, Open, Perms};
 use super::sink::Sink;
-use super::wait::{self, Interrupts};
+use super::wait;
+use crate::interrupt::Interrupts;
 use crate::store::Data;
 
 /// The name of the module that guests import from.
@@ -44,7 +45,7 @@ impl<'c> Guest<'c> {
         };
         let wasi = data.wasi.as_deref_mut().ok_or_else(not_configured)?;
         wasi.context.set_hostcall_fuel(fuel);
-        let interrupts = Interrupts::new(&wasi.engine, data.epoch_deadline);
+        let interrupts = data.interrupts.clone();
         Ok(Guest { memory, wasi, interrupts })
     }
 

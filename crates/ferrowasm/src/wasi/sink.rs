@@ -14,7 +14,8 @@ use wasmtime_wasi::p2::{StreamError, StreamResult};
 
 use super::capture::Captured;
 use super::owner::Slot;
-use super::wait::{self, Interrupts};
+use super::wait;
+use crate::interrupt::Interrupts;
 use crate::{gil, numbers};
 
 pub(crate) enum Sink {

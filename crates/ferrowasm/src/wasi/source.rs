@@ -14,8 +14,9 @@ use rustix::event::PollFlags;
 use wasmtime_wasi::p2::{StreamError, StreamResult};
 
 use super::owner::Slot;
-use super::wait::{self, Interrupts};
+use super::wait;
 use crate::gil;
+use crate::interrupt::Interrupts;
 
 pub(crate) enum Source {
     Empty,

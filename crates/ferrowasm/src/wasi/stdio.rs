@@ -17,7 +17,7 @@ use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, Stream
 
 use super::sink::Sink;
 use super::source::Source;
-use super::wait::Interrupts;
+use crate::interrupt::Interrupts;
 
 /// The standard streams of one store.
 #[derive(Clone)]

@@ -1,58 +1,21 @@
 //! Waiting on behalf of a guest: on the caller's thread, without the interpreter, and ended by a signal handler's
 //! exception or the epoch deadline.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::os::fd::BorrowedFd;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::runtime::Runtime;
-use wasmtime::{Result, Trap};
+use wasmtime::Result;
 
-use crate::engine::EngineState;
-use crate::gil;
+use crate::interrupt::{Interrupts, ticker};
 
-/// How long a wait goes on without a look at signals and the epoch.
-const TICK: Duration = Duration::from_millis(10);
-
-/// What ends a wait before its time.
-#[derive(Clone, Default)]
-pub(crate) struct Interrupts {
-    /// The engine, and its epoch at which the store's deadline passes.
-    deadline: Option<(Arc<EngineState>, u64)>,
-}
-
-impl Interrupts {
-    pub(crate) fn new(engine: &Arc<EngineState>, epoch_deadline: Option<u64>) -> Interrupts {
-        Interrupts { deadline: epoch_deadline.map(|deadline| (engine.clone(), deadline)) }
-    }
-
-    /// Runs Python's signal handlers if a signal has come (and this is the main thread): the exception of a handler, or
-    /// a passed deadline, is the error.
-    pub(crate) fn check(&self) -> Result<()> {
-        if let Some((engine, deadline)) = &self.deadline
-            && engine.epoch() >= *deadline
-        {
-            return Err(Trap::Interrupt.into());
-        }
-        gil::attached(|py| py.check_signals())
-    }
-
-    /// As `check`, but at most once a tick: for functions that a guest may call in an endless loop.
-    pub(crate) fn check_rarely(&self) -> Result<()> {
-        thread_local!(static LAST: Cell<Option<Instant>> = const { Cell::new(None) });
-        let now = Instant::now();
-        if LAST.get().is_some_and(|last| now.duration_since(last) < TICK) {
-            return Ok(());
-        }
-        LAST.set(Some(now));
-        self.check()
-    }
-}
+/// How long a wait goes on without a look at signals and deadlines.
+const TICK: Duration = ticker::PERIOD;
 
 /// Runs a future of the engine to its end.
 ///

@@ -30,9 +30,16 @@ pub(super) static EXECUTION: &[Switch] = &[
     flag(
         "epoch_interruption",
         false,
-        |to, on| _ = to.config.epoch_interruption(on),
+        |to, on| to.epoch_interruption = on,
         "Let WebAssembly be interrupted when the engine's epoch passes the store's deadline: see \
          `Engine.increment_epoch` and `Store.set_epoch_deadline`.",
+    ),
+    flag(
+        "interruptible",
+        true,
+        |to, on| to.interruptible = on,
+        "Compile checks into loops and functions that let Ctrl-C, signal handlers and deadlines interrupt running code. \
+         Without, code is a little faster, and only returns by itself.",
     ),
     number(
         "max_wasm_stack",

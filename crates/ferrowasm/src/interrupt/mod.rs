@@ -1,0 +1,102 @@
+//! What ends a call that is under way: signals, deadlines, and the epoch of users.
+//!
+//! Compiled code looks at the engine's epoch when it enters functions and loops. The epoch is advanced by the `ticker`
+//! while calls are under way, and every store has one callback, `on_epoch`, which runs at each tick and decides. So
+//! the engine's epoch is a clock; the epoch that users advance (`Engine.increment_epoch`) and the deadlines that they
+//! set are numbers of ours, compared in the callback.
+
+pub(crate) mod process;
+mod signals;
+pub(crate) mod ticker;
+
+use std::sync::Arc;
+
+use wasmtime::{Result, StoreContextMut, Trap, UpdateDeadline};
+
+use crate::engine::EngineState;
+use crate::gil;
+use crate::store::Data;
+
+/// What ends the calls of a store before their time.
+#[derive(Clone, Default)]
+pub(crate) struct Interrupts {
+    /// `None` for waits that only signals end.
+    engine: Option<Arc<EngineState>>,
+    /// The epoch of users at which the store's deadline passes.
+    epoch_deadline: Option<u64>,
+}
+
+impl Interrupts {
+    /// A store of an engine with `Config.epoch_interruption` has a deadline from the start, which has passed.
+    pub(crate) fn new(engine: &Arc<EngineState>) -> Interrupts {
+        Interrupts { engine: Some(engine.clone()), epoch_deadline: engine.user_epochs.then_some(0) }
+    }
+
+    fn epoch_passed(&self) -> bool {
+        match (&self.engine, self.epoch_deadline) {
+            (Some(engine), Some(deadline)) => engine.epoch() >= deadline,
+            _ => false,
+        }
+    }
+
+    /// The error that ends the call if a deadline has passed.
+    fn check_deadlines(&self) -> Result<()> {
+        if self.epoch_passed() {
+            return Err(Trap::Interrupt.into());
+        }
+        Ok(())
+    }
+
+    /// For waits on behalf of a guest: as `check_deadlines`, and runs Python's signal handlers if a signal has come
+    /// (and this is the main thread), whose exception is the error.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.check_deadlines()?;
+        signals::handle()
+    }
+
+    /// As `check`, but at most once a tick: for functions that a guest may call in an endless loop.
+    pub(crate) fn check_rarely(&self) -> Result<()> {
+        if signals::just_handled() { self.check_deadlines() } else { self.check() }
+    }
+}
+
+/// Sets the deadline in ticks of the users' epoch. `None`: no 64 bits hold the sum.
+pub(crate) fn set_epoch_deadline(ctx: &mut StoreContextMut<'_, Data>, ticks: u64) -> std::result::Result<(), u64> {
+    let interrupts = &mut ctx.data_mut().interrupts;
+    let epoch = interrupts.engine.as_ref().map_or(0, |engine| engine.epoch());
+    interrupts.epoch_deadline = Some(epoch.checked_add(ticks).ok_or(u64::MAX - epoch)?);
+    arm(ctx);
+    Ok(())
+}
+
+/// To be called before an outermost call of a store: the next tick runs `on_epoch`, and there will be one.
+pub(crate) fn begin(ctx: &mut StoreContextMut<'_, Data>) {
+    match &ctx.data().interrupts.engine {
+        Some(engine) if engine.checks_epoch => ticker::keep_ticking(engine),
+        _ => return,
+    }
+    arm(ctx);
+}
+
+/// Has compiled code call `on_epoch` at the next tick, or at once if a deadline has passed.
+fn arm(ctx: &mut StoreContextMut<'_, Data>) {
+    let passed = ctx.data().interrupts.epoch_passed();
+    ctx.set_epoch_deadline(u64::from(!passed));
+}
+
+/// The epoch callback of every store: an error ends the call, otherwise it goes on until the next tick.
+///
+/// Runs on the thread of the call, in the middle of WebAssembly.
+pub(crate) fn on_epoch(mut ctx: StoreContextMut<'_, Data>) -> Result<UpdateDeadline> {
+    let interrupts = &ctx.data().interrupts;
+    if let Some(engine) = &interrupts.engine {
+        ticker::keep_ticking(engine);
+        // Without `Config.epoch_interruption` the deadline in epochs is for waits only.
+        if engine.user_epochs {
+            interrupts.check_deadlines()?;
+        }
+    }
+    signals::handle_inside(&mut ctx)?;
+    gil::tick();
+    Ok(UpdateDeadline::Continue(1))
+}
