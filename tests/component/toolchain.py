@@ -1,0 +1,68 @@
+"""Guests from real toolchains: C programs as WASI 0.1 modules, and components made out of core modules.
+
+What was built is kept in `target/guests`, by the contents of what it was built from.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / "target" / "guests"
+
+
+@functools.cache
+def component_new() -> Path:
+    """The program `component-new`, built if it is not up to date."""
+    command = ["cargo", "build", "--quiet", "--locked", "--release", "-p", "component-new"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "component-new"
+
+
+def kept(name: str, parts: Sequence[bytes], build: Callable[[Path, Path], None]) -> Path:
+    """The file `name` that `build(folder, output)` makes from `parts`, or made at some time before."""
+    digest = hashlib.sha256(b"\0".join([sys.version.encode(), *parts])).hexdigest()[:16]
+    path = CACHE / f"{digest}-{name}"
+    if not path.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            output = Path(folder, "output")
+            build(Path(folder), output)
+            output.replace(path)
+    return path
+
+
+def c_module(name: str, source: str, *flags: str) -> Path:
+    """A C program, compiled by `zig cc` for WASI 0.1."""
+
+    def build(folder: Path, output: Path) -> None:
+        code = folder / f"{name}.c"
+        code.write_text(source, encoding="utf-8")
+        command = [sys.executable, "-m", "ziglang", "cc", "--target=wasm32-wasi", "-O1", "-o", str(output), str(code), *flags]
+        subprocess.run(command, check=True)
+
+    return kept(f"{name}.wasm", [source.encode(), *map(str.encode, flags)], build)
+
+
+def component(name: str, module: bytes | str, *options: str) -> Path:
+    """A core module, binary or text, as a component; `options` are those of `component-new`."""
+    data = module.encode() if isinstance(module, str) else module
+
+    def build(folder: Path, output: Path) -> None:
+        core = folder / "core"
+        core.write_bytes(data)
+        subprocess.run([component_new(), core, "-o", output, *options], check=True)
+
+    return kept(f"{name}.component.wasm", [data, *map(str.encode, options)], build)
+
+
+def c_command(name: str, source: str) -> Path:
+    """A C program as a command of WASI 0.2."""
+    return component(name, c_module(name, source).read_bytes(), "--adapt", "command")
