@@ -53,7 +53,7 @@ def test_every_kind_of_value_type_is_reflected(text: str) -> None:
     [(name, ty)] = component.type.exports(engine).items()
     assert name == "t"
     assert repr(ty) == wit
-    assert ty == expected and hash(ty) == hash(expected)
+    assert ty == expected and hash(ty) == hash(expected) and ty.ty is ty
     assert all(ty != other for _, other in KINDS.values() if other is not expected)
 
 

@@ -251,6 +251,19 @@ def test_results_are_ok_and_err_on_request() -> None:
     assert repr(results) == "[Ok(1), Err('bad')]"
 
 
+def test_subclasses_of_variants_have_their_own_init() -> None:
+    class Code(Err):
+        def __init__(self, *, code: int) -> None:
+            super().__init__(code)
+
+    class Side(Variant):
+        def __init__(self) -> None:
+            super().__init__("ok", 7)
+
+    assert (Code(code=5), repr(Code(code=5)), Side().payload) == (Err(5), "Code(5)", 7)
+    assert echoing(pair("(list (result u8 (error u8)))"))([Code(code=5), Side()]) == [Err(5), Ok(7)]
+
+
 SHAPE = '(type $shape_ (variant (case "side" u32) (case "name" string) (case "none"))) (export $shape "shape" (type $shape_))'
 
 

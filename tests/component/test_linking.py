@@ -100,6 +100,41 @@ def test_serialized_components_are_checked(tmp_path: pathlib.Path) -> None:
         Component.deserialize(engine, module)
 
 
+def test_subclasses_have_their_own_init_and_come_out_of_class_methods(tmp_path: pathlib.Path) -> None:
+    class Named(Component):
+        def __init__(self, name: str, engine: Engine) -> None:
+            super().__init__(engine, ANSWER)
+            self.name = name
+
+    class Ready(Linker):
+        def __init__(self, *, value: int) -> None:
+            super().__init__(Engine())
+            with self.root() as root:
+                root.add_func("f", lambda _context, x: x + value)
+
+    linker = Ready(value=5)
+    component = Named("answer", linker.engine)
+    assert component.name == "answer"
+    path = tmp_path / "answer.cwasm"
+    path.write_bytes(component.serialize())
+    text = tmp_path / "answer.wat"
+    text.write_text(ANSWER)
+    loaded = [Named.deserialize(linker.engine, path.read_bytes()), Named.deserialize_file(linker.engine, path), Named.from_file(linker.engine, text)]
+    assert [type(component) for component in loaded] == [Named] * 3
+    store = Store(linker.engine)
+    call = linker.instantiate(store, Component(linker.engine, CALLING)).get_func(store, "call")
+    assert call is not None and call(store, 1) == 6
+
+
+def test_what_was_never_initialised_says_so() -> None:
+    for object, use in ((Component.__new__(Component), "type"), (Linker.__new__(Linker), "engine")):
+        with pytest.raises(ClosedError, match="was never initialised: its __init__ has not run$"):
+            getattr(object, use)
+    linker = Linker(Engine())
+    with pytest.raises(RuntimeError, match="^this Linker is initialised already$"):
+        linker.__init__(Engine())  # type: ignore[misc]
+
+
 def test_exports_are_found_by_name_index_item_and_attribute() -> None:
     store, instance = linked()
     exports = instance.exports(store)

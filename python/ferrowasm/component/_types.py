@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from .._managed import Managed
 from ._native import ResourceType
@@ -51,6 +51,11 @@ class ValType(Managed, ABC):
 
     @abstractmethod
     def __repr__(self) -> str: ...
+
+    @property
+    def ty(self) -> Any:
+        """The type itself: every item that a component imports or exports has this."""
+        return self
 
 
 class _Simple(ValType):
@@ -364,7 +369,8 @@ class StreamType(ValType):
 class OwnType(ValType):
     """`own<R>`: a `ResourceAny` or an owned `ResourceHost`, whose ownership goes along."""
 
-    ty: ResourceType
+    #: The type of the resource.
+    ty: ResourceType = field()
 
     def __repr__(self) -> str:
         return f"own<{self.ty!r}>"
@@ -374,7 +380,8 @@ class OwnType(ValType):
 class BorrowType(ValType):
     """`borrow<R>`: a `ResourceAny` or `ResourceHost`, lent for the duration of the call."""
 
-    ty: ResourceType
+    #: The type of the resource.
+    ty: ResourceType = field()
 
     def __repr__(self) -> str:
         return f"borrow<{self.ty!r}>"
@@ -396,6 +403,11 @@ class FuncType(Managed):
     def params(self) -> list[tuple[str, ValType]]:
         """Names and types of the parameters, as a new list."""
         return list(self._params)
+
+    @property
+    def ty(self) -> Self:
+        """The type itself: every item that a component imports or exports has this."""
+        return self
 
     def __repr__(self) -> str:
         params = ", ".join(f"{name}: {ty!r}" for name, ty in self._params)

@@ -1,7 +1,7 @@
 //! `Component`: a compiled component, and `ExportIndex`, a place among its exports.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyString};
+use pyo3::types::{PyByteArray, PyString, PyType};
 use wasmtime::component::ComponentExportIndex;
 
 use super::types::ComponentType;
@@ -9,7 +9,7 @@ use crate::artifact;
 use crate::engine::Engine;
 use crate::errors::{Misuse, wasmtime_error};
 use crate::gil;
-use crate::managed::{Managed, managed};
+use crate::managed::{Managed, managed, two_phase};
 use crate::module::{binary_of, bytes_of};
 use crate::paths;
 
@@ -21,14 +21,21 @@ use crate::paths;
 ///
 /// Raises `WasmtimeError` when the component is malformed or invalid, or uses a proposal that the engine's `Config`
 /// does not enable.
-#[pyclass(frozen, subclass, weakref, module = "ferrowasm.component")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm.component")]
 pub(crate) struct Component {
     component: Managed<wasmtime::component::Component>,
 }
 
 impl Component {
-    fn wrap(component: wasmtime::component::Component) -> Component {
-        Component { component: Managed::new("Component", component) }
+    fn empty() -> Component {
+        Component { component: Managed::empty("Component") }
+    }
+
+    /// An object of `class`, which is `Component` or a subclass of it; the `__init__` of the subclass does not run.
+    fn wrap<'py>(class: &Bound<'py, PyType>, component: wasmtime::component::Component) -> PyResult<Bound<'py, PyAny>> {
+        let object = class.call_method1("__new__", (class,))?;
+        object.cast::<Component>()?.get().component.initialise(component)?;
+        Ok(object)
     }
 
     pub(crate) fn get(&self) -> Result<&wasmtime::component::Component, Misuse> {
@@ -53,28 +60,33 @@ impl Component {
 
 #[pymethods]
 impl Component {
-    #[new]
-    fn new(engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<Component> {
+    fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
         let engine = engine.get().get()?;
         let binary = binary_of(wasm)?;
         let bytes = binary.as_bytes();
-        gil::detached(wasm.py(), || wasmtime::component::Component::new(engine, bytes)).map(Component::wrap)
+        let component = gil::detached(wasm.py(), || wasmtime::component::Component::new(engine, bytes))?;
+        self.component.initialise(component)
     }
 
     /// Compile the file at `path` (a `str`, `bytes` or path-like object), which holds the binary or the text format.
     /// Raises `OSError` if it cannot be read, otherwise as the class.
-    #[staticmethod]
-    fn from_file(py: Python<'_>, engine: &Bound<'_, Engine>, path: &Bound<'_, PyAny>) -> PyResult<Component> {
+    #[classmethod]
+    fn from_file<'py>(
+        cls: &Bound<'py, PyType>,
+        engine: &Bound<'py, Engine>,
+        path: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = cls.py();
         let (engine, path) = (engine.get().get()?, paths::path(path)?);
         let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
-        gil::detached(py, || {
+        let component = gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
                 error.set_path(&path);
                 wasmtime::Error::msg(error.to_string())
             })?;
             wasmtime::component::Component::new(engine, wasm)
-        })
-        .map(Component::wrap)
+        })?;
+        Component::wrap(cls, component)
     }
 
     /// Load what `serialize` returned, for the same settings and the same version of the engine.
@@ -82,25 +94,30 @@ impl Component {
     /// Raises `WasmtimeError` when the bytes are damaged, foreign, or made for another engine. **Compiled code is
     /// native code: load it only from where nobody whom you do not trust can write.** The checksum finds damage, not
     /// forgery.
-    #[staticmethod]
-    fn deserialize(py: Python<'_>, engine: &Bound<'_, Engine>, encoded: &Bound<'_, PyAny>) -> PyResult<Component> {
+    #[classmethod]
+    fn deserialize<'py>(
+        cls: &Bound<'py, PyType>,
+        engine: &Bound<'py, Engine>,
+        encoded: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let bytes = bytes_of(encoded, "compiled code as bytes")?;
-        artifact::load(py, engine.get().get()?, bytes.as_bytes()).map(Component::wrap)
+        Component::wrap(cls, artifact::load(cls.py(), engine.get().get()?, bytes.as_bytes())?)
     }
 
     /// Load a file that holds what `serialize` returned; see `deserialize`.
     ///
     /// With `trusted=True` the file is mapped into memory as it is, without a look at the checksum: faster for large
     /// components, and shared between processes. Damage to the file, then or later, is undefined behaviour.
-    #[staticmethod]
+    #[classmethod]
     #[pyo3(signature = (engine, path, *, trusted=false))]
-    fn deserialize_file(
-        py: Python<'_>,
-        engine: &Bound<'_, Engine>,
-        path: &Bound<'_, PyAny>,
+    fn deserialize_file<'py>(
+        cls: &Bound<'py, PyType>,
+        engine: &Bound<'py, Engine>,
+        path: &Bound<'py, PyAny>,
         trusted: bool,
-    ) -> PyResult<Component> {
-        artifact::load_file(py, engine.get().get()?, &paths::path(path)?, trusted).map(Component::wrap)
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let component = artifact::load_file(cls.py(), engine.get().get()?, &paths::path(path)?, trusted)?;
+        Component::wrap(cls, component)
     }
 
     /// The compiled code as bytes, for `deserialize`; the engine's format, followed by a checksum.
@@ -140,6 +157,7 @@ impl Component {
 }
 
 managed!(Component);
+two_phase!(Component, "(engine, wasm)");
 
 /// A place among the exports of one component, valid for all of its instances.
 #[pyclass(frozen, module = "ferrowasm.component")]

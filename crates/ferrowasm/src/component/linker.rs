@@ -1,5 +1,7 @@
 //! `Linker`: definitions by name, for the imports of components.
 
+use std::sync::OnceLock;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -15,7 +17,7 @@ use crate::engine::Engine;
 use crate::errors::{self, Misuse, OrRaise};
 use crate::guarded::Guarded;
 use crate::host::owner::CallableOwner;
-use crate::managed::{Managed, managed};
+use crate::managed::{Managed, managed, two_phase};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
 
@@ -46,13 +48,17 @@ impl State {
 /// number of stores of its engine.
 ///
 /// Define things through `root()`.
-#[pyclass(frozen, subclass, weakref, module = "ferrowasm.component")]
+#[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm.component")]
 pub(crate) struct Linker {
-    engine: Py<Engine>,
+    engine: OnceLock<Py<Engine>>,
     state: Managed<Guarded<Option<State>>>,
 }
 
 impl Linker {
+    fn empty() -> Linker {
+        Linker { engine: OnceLock::new(), state: Managed::empty("Linker") }
+    }
+
     /// Locks the state while `work` runs.
     fn with<R>(&self, work: impl FnOnce(&mut State) -> PyResult<R>) -> PyResult<R> {
         let state = self.state.get()?;
@@ -95,12 +101,12 @@ impl Linker {
 
     fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
         self.state.close();
-        self.empty();
+        self.clear();
         Ok(())
     }
 
     /// Drops all definitions.
-    fn empty(&self) {
+    fn clear(&self) {
         let held = Python::attach(|py| self.state.peek().and_then(|state| state.lock(py)));
         let state = held.and_then(|mut held| held.value.take());
         drop(state);
@@ -109,17 +115,19 @@ impl Linker {
 
 #[pymethods]
 impl Linker {
-    #[new]
-    fn new(engine: &Bound<'_, Engine>) -> PyResult<Linker> {
+    fn __init__(&self, engine: &Bound<'_, Engine>) -> PyResult<()> {
         let linker = wasmtime::component::Linker::new(engine.get().get()?);
         let state = State { linker, allow_shadowing: false, wasi: false, owners: Vec::new(), hosts: None };
-        Ok(Linker { engine: engine.clone().unbind(), state: Managed::new("Linker", Guarded::new(Some(state))) })
+        self.state.initialise(Guarded::new(Some(state)))?;
+        let _ = self.engine.set(engine.clone().unbind());
+        Ok(())
     }
 
     /// The engine that the linker was made with.
     #[getter]
-    pub(super) fn engine(&self, py: Python<'_>) -> Py<Engine> {
-        self.engine.clone_ref(py)
+    pub(super) fn engine(&self, py: Python<'_>) -> PyResult<Py<Engine>> {
+        let engine = self.engine.get().ok_or(Misuse::Uninitialised("Linker"))?;
+        Ok(engine.clone_ref(py))
     }
 
     /// Whether a definition may replace an earlier one of the same name; `False` at first.
@@ -191,17 +199,20 @@ impl Linker {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.engine)?;
+        // Nothing is read before the object is constructed: see `Managed::peek`.
+        let Some(state) = self.state.peek() else { return Ok(()) };
+        visit.call(self.engine.get())?;
         // A linker that is in use keeps what it has until the next collection.
-        let Some(guard) = self.state.peek().and_then(Guarded::peek) else { return Ok(()) };
+        let Some(guard) = state.peek() else { return Ok(()) };
         let Some(state) = guard.as_ref() else { return Ok(()) };
         visit.call(&state.hosts)?;
         state.owners.iter().try_for_each(|owner| visit.call(owner))
     }
 
     fn __clear__(&self) {
-        self.empty();
+        self.clear();
     }
 }
 
 managed!(Linker);
+two_phase!(Linker, "(engine)");

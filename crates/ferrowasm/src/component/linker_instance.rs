@@ -41,7 +41,7 @@ impl LinkerInstance {
 
     /// Define a core module.
     fn add_module(&self, py: Python<'_>, name: &str, module: &Bound<'_, Module>) -> PyResult<()> {
-        let engine = self.linker.get().engine(py);
+        let engine = self.linker.get().engine(py)?;
         let module = module.get().get_for(engine.get().get()?)?;
         self.linker.get().define(py, self.path.get()?, None, |instance| instance.module(name, module))
     }

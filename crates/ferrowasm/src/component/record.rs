@@ -3,8 +3,9 @@
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::managed::two_phase;
 use crate::vectorcall;
 
 /// The class `Record` of `ferrowasm.component`, which is written in Python, and how an empty one is made.
@@ -48,6 +49,11 @@ pub(crate) struct Variant {
 }
 
 impl Variant {
+    /// What `__init__` fills in.
+    fn empty() -> Variant {
+        Variant { tag: Python::attach(|py| py.None()), payload: None }
+    }
+
     pub(crate) fn new(tag: Py<PyString>, payload: Option<Py<PyAny>>) -> Variant {
         Variant { tag: tag.into_any(), payload }
     }
@@ -61,10 +67,10 @@ impl Variant {
 
 #[pymethods]
 impl Variant {
-    #[new]
     #[pyo3(signature = (tag, payload=None))]
-    fn py_new(tag: Py<PyAny>, payload: Option<Py<PyAny>>) -> Variant {
-        Variant { tag, payload }
+    fn __init__(&mut self, tag: Py<PyAny>, payload: Option<Py<PyAny>>) {
+        self.tag = tag;
+        self.payload = payload;
     }
 
     #[classattr]
@@ -103,70 +109,64 @@ impl Variant {
     }
 }
 
-/// A good result of a `result`, with its payload (`None` without one): the same as `Variant("ok", payload)`.
-#[pyclass(extends = Variant, subclass, name = "Ok", module = "ferrowasm.component")]
-pub(crate) struct GoodResult {}
+two_phase!(Variant, "(tag, payload=None)");
 
-impl GoodResult {
-    pub(crate) fn of(py: Python<'_>, payload: Option<Py<PyAny>>) -> PyClassInitializer<GoodResult> {
-        PyClassInitializer::from(Variant::new(PyString::intern(py, "ok").unbind(), payload)).add_subclass(GoodResult {})
-    }
+/// Defines a subclass of `Variant` whose tag is fixed.
+macro_rules! tagged {
+    ($(#[$doc:meta])* $class:ident, $name:literal, $tag:literal) => {
+        $(#[$doc])*
+        #[pyclass(extends = Variant, subclass, name = $name, module = "ferrowasm.component")]
+        pub(crate) struct $class {}
+
+        impl $class {
+            pub(crate) fn of(py: Python<'_>, payload: Option<Py<PyAny>>) -> PyClassInitializer<$class> {
+                let variant = Variant::new(PyString::intern(py, $tag).unbind(), payload);
+                PyClassInitializer::from(variant).add_subclass($class {})
+            }
+        }
+
+        #[pymethods]
+        impl $class {
+            /// Takes anything, so that subclasses may have an `__init__` with other parameters.
+            #[new]
+            #[pyo3(signature = (*_args, **_kwargs), text_signature = "(payload=None)")]
+            fn __new__(
+                py: Python<'_>,
+                _args: &Bound<'_, PyTuple>,
+                _kwargs: Option<&Bound<'_, PyDict>>,
+            ) -> PyClassInitializer<$class> {
+                $class::of(py, None)
+            }
+
+            #[pyo3(signature = (payload=None))]
+            fn __init__(slf: &Bound<'_, Self>, payload: Option<Py<PyAny>>) {
+                slf.as_super().borrow_mut().payload = payload;
+            }
+
+            #[classattr]
+            fn __match_args__() -> (&'static str,) {
+                ("payload",)
+            }
+
+            fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+                let (_, payload) = slf.as_super().borrow().parts(slf.py());
+                Ok(format!("{}({})", slf.get_type().name()?, payload.repr()?))
+            }
+
+            fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+                let (_, payload) = slf.as_super().borrow().parts(slf.py());
+                Ok((slf.get_type().into_any(), (payload,)))
+            }
+        }
+    };
 }
 
-#[pymethods]
-impl GoodResult {
-    #[new]
-    #[pyo3(signature = (payload=None))]
-    fn py_new(py: Python<'_>, payload: Option<Py<PyAny>>) -> PyClassInitializer<GoodResult> {
-        GoodResult::of(py, payload)
-    }
-
-    #[classattr]
-    fn __match_args__() -> (&'static str,) {
-        ("payload",)
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let (_, payload) = slf.as_super().borrow().parts(slf.py());
-        Ok(format!("{}({})", slf.get_type().name()?, payload.repr()?))
-    }
-
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
-        let (_, payload) = slf.as_super().borrow().parts(slf.py());
-        Ok((slf.get_type().into_any(), (payload,)))
-    }
+tagged! {
+    /// A good result of a `result`, with its payload (`None` without one): the same as `Variant("ok", payload)`.
+    GoodResult, "Ok", "ok"
 }
 
-/// An error of a `result`, with its payload (`None` without one): the same as `Variant("err", payload)`.
-#[pyclass(extends = Variant, subclass, name = "Err", module = "ferrowasm.component")]
-pub(crate) struct BadResult {}
-
-impl BadResult {
-    pub(crate) fn of(py: Python<'_>, payload: Option<Py<PyAny>>) -> PyClassInitializer<BadResult> {
-        PyClassInitializer::from(Variant::new(PyString::intern(py, "err").unbind(), payload)).add_subclass(BadResult {})
-    }
-}
-
-#[pymethods]
-impl BadResult {
-    #[new]
-    #[pyo3(signature = (payload=None))]
-    fn py_new(py: Python<'_>, payload: Option<Py<PyAny>>) -> PyClassInitializer<BadResult> {
-        BadResult::of(py, payload)
-    }
-
-    #[classattr]
-    fn __match_args__() -> (&'static str,) {
-        ("payload",)
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let (_, payload) = slf.as_super().borrow().parts(slf.py());
-        Ok(format!("{}({})", slf.get_type().name()?, payload.repr()?))
-    }
-
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
-        let (_, payload) = slf.as_super().borrow().parts(slf.py());
-        Ok((slf.get_type().into_any(), (payload,)))
-    }
+tagged! {
+    /// An error of a `result`, with its payload (`None` without one): the same as `Variant("err", payload)`.
+    BadResult, "Err", "err"
 }

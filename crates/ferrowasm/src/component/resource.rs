@@ -43,6 +43,12 @@ impl ResourceType {
         Ok(ResourceType::wrap(wasmtime::component::ResourceType::host_dynamic(number)))
     }
 
+    /// The type itself: every item that a component imports or exports has this.
+    #[getter]
+    fn ty(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
     fn __eq__(&self, other: &Self) -> PyResult<bool> {
         Ok(self.get()? == other.get()?)
     }

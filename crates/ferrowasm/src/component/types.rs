@@ -135,6 +135,15 @@ macro_rules! inspected {
         }
 
         managed!($class);
+
+        #[pymethods]
+        impl $class {
+            /// The type itself: every item that a component imports or exports has this.
+            #[getter]
+            fn ty(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+                slf
+            }
+        }
     };
 }
 
