@@ -15,6 +15,7 @@ from ._errors import (
     ExpiredError,
     Frame,
     OutOfBoundsError,
+    OutputLimitError,
     SignatureError,
     StoreBusyError,
     Trap,
@@ -63,6 +64,7 @@ from ._native import (
     engine_version,
     wat2wasm,
 )
+from ._snapshot import snapshot
 from ._types import Limits
 from ._wasi import DirPerms, FilePerms, WasiFileError
 
@@ -106,6 +108,7 @@ __all__ = [
     "MemoryType",
     "Module",
     "OutOfBoundsError",
+    "OutputLimitError",
     "SharedMemory",
     "SignatureError",
     "Store",
@@ -128,5 +131,6 @@ __all__ = [
     "WrongStoreError",
     "__version__",
     "engine_version",
+    "snapshot",
     "wat2wasm",
 ]

@@ -22,6 +22,7 @@ __all__ = [
     "ExpiredError",
     "Frame",
     "OutOfBoundsError",
+    "OutputLimitError",
     "SignatureError",
     "StoreBusyError",
     "Trap",
@@ -273,3 +274,7 @@ class SignatureError(WasmtimeError, TypeError):
 
 class OutOfBoundsError(WasmtimeError, IndexError):
     """An index that a table does not have."""
+
+
+class OutputLimitError(WasmtimeError):
+    """A WASI program wrote more than a strict limit of its output permits (`WasiConfig.capture_stdout`)."""

@@ -29,7 +29,8 @@ MODULES: dict[ModuleType, ModuleType] = {_native: ferrowasm, component_native: f
 #: Names of the native module that are no part of the public API, with who uses them.
 INTERNAL = {
     "is_component": "the command line",
-    "module_outline": "the command line",
+    "instrument": "`snapshot`",
+    "module_outline": "the command line and `snapshot`",
     "module_sections": "the command line",
     "print_wat": "the command line",
     "trap_codes": "the test that holds TrapCode against the engine",

@@ -46,8 +46,12 @@ pub(crate) struct Engine {
 impl Engine {
     /// An engine with default settings, for `Store()`.
     pub(crate) fn with_defaults(py: Python<'_>) -> PyResult<Engine> {
-        let state = Arc::new(build(py, None)?);
-        Ok(Engine { state: Managed::new("Engine", state) })
+        Ok(Engine::wrap(Arc::new(build(py, None)?)))
+    }
+
+    /// An object for an engine that exists.
+    pub(crate) fn wrap(state: Arc<EngineState>) -> Engine {
+        Engine { state: Managed::new("Engine", state) }
     }
 
     fn empty() -> Engine {

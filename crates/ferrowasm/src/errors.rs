@@ -41,6 +41,12 @@ pub(crate) fn out_of_bounds(py: Python<'_>, message: &str) -> PyErr {
     exception(py, "OutOfBoundsError", message)
 }
 
+/// An `OutputLimitError`: a program wrote more than it may.
+pub(crate) fn output_limit_error(py: Python<'_>, limit: usize) -> PyErr {
+    let message = format!("the program wrote more than {limit} bytes, which is the limit of this output");
+    exception(py, "OutputLimitError", &message)
+}
+
 /// A `SignatureError`: the wrong number of arguments or results.
 pub(crate) fn signature_error(py: Python<'_>, message: &str) -> PyErr {
     exception(py, "SignatureError", message)

@@ -28,6 +28,7 @@ mod paths;
 mod raw;
 mod refs;
 mod shared_memory;
+mod snapshot;
 mod stack;
 mod store;
 mod table;
@@ -92,6 +93,10 @@ mod _native {
     use super::refs::StructRef;
     #[pymodule_export]
     use super::shared_memory::SharedMemory;
+    #[pymodule_export]
+    use super::snapshot::instrument;
+    #[pymodule_export]
+    use super::snapshot::snapshot;
     #[pymodule_export]
     use super::store::Store;
     #[pymodule_export]

@@ -1,11 +1,13 @@
 //! `Module`: compiled core WebAssembly.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
 use crate::artifact;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineState};
 use crate::errors::Misuse;
 use crate::gil;
 use crate::managed::{Managed, managed, two_phase};
@@ -23,7 +25,12 @@ use crate::types::{ExportType, ImportType};
 /// not enable.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Module {
-    module: Managed<wasmtime::Module>,
+    module: Managed<Compiled>,
+}
+
+struct Compiled {
+    module: wasmtime::Module,
+    engine: Arc<EngineState>,
 }
 
 impl Module {
@@ -32,14 +39,18 @@ impl Module {
     }
 
     /// An object of `class`, which is `Module` or a subclass of it; the `__init__` of the subclass does not run.
-    pub(crate) fn wrap<'py>(class: &Bound<'py, PyType>, module: wasmtime::Module) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn wrap<'py>(
+        class: &Bound<'py, PyType>,
+        module: wasmtime::Module,
+        engine: &Arc<EngineState>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let object = class.call_method1("__new__", (class,))?;
-        object.cast::<Module>()?.get().module.initialise(module)?;
+        object.cast::<Module>()?.get().module.initialise(Compiled { module, engine: engine.clone() })?;
         Ok(object)
     }
 
     pub(crate) fn get(&self) -> Result<&wasmtime::Module, Misuse> {
-        self.module.get()
+        Ok(&self.module.get()?.module)
     }
 
     /// The module, if it was compiled by `engine`.
@@ -74,10 +85,11 @@ pub(crate) fn binary_of<'py>(wasm: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Py
 #[pymethods]
 impl Module {
     fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
-        let engine = engine.get().get()?;
+        let engine = engine.get().state()?;
         let binary = binary_of(wasm)?;
         let bytes = binary.as_bytes();
-        self.module.initialise(gil::detached(wasm.py(), || wasmtime::Module::new(engine, bytes))?)
+        let module = gil::detached(wasm.py(), || wasmtime::Module::new(&engine.engine, bytes))?;
+        self.module.initialise(Compiled { module, engine: engine.clone() })
     }
 
     /// Compile the file at `path`, which holds the binary or the text format. Raises `OSError` if it cannot be read,
@@ -89,16 +101,16 @@ impl Module {
         path: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let (engine, path) = (engine.get().get()?, paths::path(path)?);
+        let (engine, path) = (engine.get().state()?, paths::path(path)?);
         let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
         let module = gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
                 error.set_path(&path);
                 wasmtime::Error::msg(error.to_string())
             })?;
-            wasmtime::Module::new(engine, wasm)
+            wasmtime::Module::new(&engine.engine, wasm)
         })?;
-        Module::wrap(cls, module)
+        Module::wrap(cls, module, engine)
     }
 
     /// Load what `serialize` returned, for the same settings and the same version of the engine.
@@ -113,7 +125,8 @@ impl Module {
         encoded: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let bytes = bytes_of(encoded, "compiled code as bytes")?;
-        Module::wrap(cls, artifact::load(cls.py(), engine.get().get()?, bytes.as_bytes())?)
+        let engine = engine.get().state()?;
+        Module::wrap(cls, artifact::load(cls.py(), &engine.engine, bytes.as_bytes())?, engine)
     }
 
     /// Load a file that holds what `serialize` returned; see `deserialize`.
@@ -128,8 +141,9 @@ impl Module {
         path: &Bound<'py, PyAny>,
         trusted: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let module = artifact::load_file(cls.py(), engine.get().get()?, &paths::path(path)?, trusted)?;
-        Module::wrap(cls, module)
+        let engine = engine.get().state()?;
+        let module = artifact::load_file(cls.py(), &engine.engine, &paths::path(path)?, trusted)?;
+        Module::wrap(cls, module, engine)
     }
 
     /// Check that `wasm`, in the binary format, is a valid module for the engine, without compiling it. Raises
@@ -150,6 +164,12 @@ impl Module {
         let module = self.get()?;
         let code = gil::detached(py, || module.serialize().map(artifact::seal))?;
         Ok(PyByteArray::new(py, &code))
+    }
+
+    /// The engine that the module was compiled by, for stores and linkers to use it in.
+    #[getter]
+    fn engine(&self) -> PyResult<Engine> {
+        Ok(Engine::wrap(self.module.get()?.engine.clone()))
     }
 
     /// The name that the module's name section gives it, if any.

@@ -1,12 +1,14 @@
 //! `Component`: a compiled component, and `ExportIndex`, a place among its exports.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyString, PyType};
 use wasmtime::component::ComponentExportIndex;
 
 use super::types::ComponentType;
 use crate::artifact;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineState};
 use crate::errors::{Misuse, wasmtime_error};
 use crate::gil;
 use crate::managed::{Managed, managed, two_phase};
@@ -23,7 +25,12 @@ use crate::paths;
 /// does not enable.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm.component")]
 pub(crate) struct Component {
-    component: Managed<wasmtime::component::Component>,
+    component: Managed<Compiled>,
+}
+
+struct Compiled {
+    component: wasmtime::component::Component,
+    engine: Arc<EngineState>,
 }
 
 impl Component {
@@ -32,14 +39,18 @@ impl Component {
     }
 
     /// An object of `class`, which is `Component` or a subclass of it; the `__init__` of the subclass does not run.
-    fn wrap<'py>(class: &Bound<'py, PyType>, component: wasmtime::component::Component) -> PyResult<Bound<'py, PyAny>> {
+    fn wrap<'py>(
+        class: &Bound<'py, PyType>,
+        component: wasmtime::component::Component,
+        engine: &Arc<EngineState>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let object = class.call_method1("__new__", (class,))?;
-        object.cast::<Component>()?.get().component.initialise(component)?;
+        object.cast::<Component>()?.get().component.initialise(Compiled { component, engine: engine.clone() })?;
         Ok(object)
     }
 
     pub(crate) fn get(&self) -> Result<&wasmtime::component::Component, Misuse> {
-        self.component.get()
+        Ok(&self.component.get()?.component)
     }
 
     /// The component, if it was compiled by `engine`.
@@ -61,11 +72,11 @@ impl Component {
 #[pymethods]
 impl Component {
     fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
-        let engine = engine.get().get()?;
+        let engine = engine.get().state()?;
         let binary = binary_of(wasm)?;
         let bytes = binary.as_bytes();
-        let component = gil::detached(wasm.py(), || wasmtime::component::Component::new(engine, bytes))?;
-        self.component.initialise(component)
+        let component = gil::detached(wasm.py(), || wasmtime::component::Component::new(&engine.engine, bytes))?;
+        self.component.initialise(Compiled { component, engine: engine.clone() })
     }
 
     /// Compile the file at `path` (a `str`, `bytes` or path-like object), which holds the binary or the text format.
@@ -77,16 +88,16 @@ impl Component {
         path: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = cls.py();
-        let (engine, path) = (engine.get().get()?, paths::path(path)?);
+        let (engine, path) = (engine.get().state()?, paths::path(path)?);
         let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
         let component = gil::detached(py, || {
             let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
                 error.set_path(&path);
                 wasmtime::Error::msg(error.to_string())
             })?;
-            wasmtime::component::Component::new(engine, wasm)
+            wasmtime::component::Component::new(&engine.engine, wasm)
         })?;
-        Component::wrap(cls, component)
+        Component::wrap(cls, component, engine)
     }
 
     /// Load what `serialize` returned, for the same settings and the same version of the engine.
@@ -101,7 +112,8 @@ impl Component {
         encoded: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let bytes = bytes_of(encoded, "compiled code as bytes")?;
-        Component::wrap(cls, artifact::load(cls.py(), engine.get().get()?, bytes.as_bytes())?)
+        let engine = engine.get().state()?;
+        Component::wrap(cls, artifact::load(cls.py(), &engine.engine, bytes.as_bytes())?, engine)
     }
 
     /// Load a file that holds what `serialize` returned; see `deserialize`.
@@ -116,8 +128,9 @@ impl Component {
         path: &Bound<'py, PyAny>,
         trusted: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let component = artifact::load_file(cls.py(), engine.get().get()?, &paths::path(path)?, trusted)?;
-        Component::wrap(cls, component)
+        let engine = engine.get().state()?;
+        let component = artifact::load_file(cls.py(), &engine.engine, &paths::path(path)?, trusted)?;
+        Component::wrap(cls, component, engine)
     }
 
     /// The compiled code as bytes, for `deserialize`; the engine's format, followed by a checksum.
@@ -125,6 +138,12 @@ impl Component {
         let component = self.get()?;
         let code = gil::detached(py, || component.serialize().map(artifact::seal))?;
         Ok(PyByteArray::new(py, &code))
+    }
+
+    /// The engine that the component was compiled by, for stores and linkers to use it in.
+    #[getter]
+    fn engine(&self) -> PyResult<Engine> {
+        Ok(Engine::wrap(self.component.get()?.engine.clone()))
     }
 
     /// What the component imports and exports.

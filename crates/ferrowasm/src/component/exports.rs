@@ -91,7 +91,8 @@ impl Reader<'_> {
             }
             ComponentItem::Module(_) => {
                 let module = instance.get_module(entry.ctx(), index);
-                module.map(|module| Module::wrap(&py.get_type::<Module>(), module)).transpose()?
+                let engine = entry.ctx().data().engine.clone();
+                module.map(|module| Module::wrap(&py.get_type::<Module>(), module, &engine)).transpose()?
             }
             ComponentItem::Resource(_) => {
                 let ty = instance.get_resource(entry.ctx(), index);

@@ -2,13 +2,27 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+
+use crate::errors::output_limit_error;
+use crate::gil;
 
 /// Bytes that a guest wrote, up to a limit.
 pub(crate) struct Captured {
     limit: usize,
+    /// Whether a guest that writes more is stopped, instead of its output being dropped.
+    strict: bool,
     kept: Mutex<Kept>,
+}
+
+/// Why bytes could not be kept.
+pub(crate) enum Full {
+    /// There were more than a strict limit of this many bytes.
+    Limit(usize),
+    /// The host has no memory for them.
+    Memory,
 }
 
 #[derive(Default)]
@@ -17,20 +31,37 @@ struct Kept {
     truncated: bool,
 }
 
+impl Full {
+    /// The exception that ends the guest's call.
+    pub(crate) fn raise(self) -> wasmtime::Error {
+        let raised = gil::attached(|py| -> PyResult<()> {
+            Err(match self {
+                Full::Limit(limit) => output_limit_error(py, limit),
+                Full::Memory => PyMemoryError::new_err("out of memory for the captured output of a WASI program"),
+            })
+        });
+        raised.expect_err("the closure always fails")
+    }
+}
+
 impl Captured {
-    pub(crate) fn new(limit: usize) -> Captured {
-        Captured { limit, kept: Mutex::default() }
+    pub(crate) fn new(limit: usize, strict: bool) -> Captured {
+        Captured { limit, strict, kept: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn write(&self, bytes: &[u8]) {
+    /// Keeps what there is room for. To drop the rest is an error where the limit is strict.
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<(), Full> {
         let mut kept = self.lock();
         let room = self.limit - kept.bytes.len();
-        kept.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let fitting = &bytes[..bytes.len().min(room)];
+        kept.bytes.try_reserve(fitting.len()).map_err(|_| Full::Memory)?;
+        kept.bytes.extend_from_slice(fitting);
         kept.truncated |= bytes.len() > room;
+        if self.strict && bytes.len() > room { Err(Full::Limit(self.limit)) } else { Ok(()) }
     }
 }
 

@@ -233,12 +233,12 @@ impl WasiConfig {
         self.replace_output(which, output)
     }
 
-    fn set_capture(&self, which: Which, limit: Option<&Bound<'_, PyAny>>) -> PyResult<Capture> {
+    fn set_capture(&self, which: Which, limit: Option<&Bound<'_, PyAny>>, strict: bool) -> PyResult<Capture> {
         let limit = match limit {
             Some(limit) => numbers::unsigned(limit, "limit", usize::MAX as u64 - 1)? as usize,
             None => usize::MAX,
         };
-        let captured = Arc::new(Captured::new(limit));
+        let captured = Arc::new(Captured::new(limit, strict));
         self.replace_output(which, Stdout::Capture(captured.clone()))?;
         Ok(Capture { captured })
     }
@@ -493,10 +493,11 @@ impl WasiConfig {
     /// Keep standard output in memory, and return the `Capture` to read it from.
     ///
     /// At most `limit` bytes are kept and the rest is dropped, which `Capture.truncated` tells; without a limit a
-    /// program can fill the memory of the host.
-    #[pyo3(signature = (limit=None))]
-    fn capture_stdout(&self, limit: Option<&Bound<'_, PyAny>>) -> PyResult<Capture> {
-        self.set_capture(Which::Stdout, limit)
+    /// program can fill the memory of the host. With `strict`, a program that writes more is stopped: its call raises
+    /// `OutputLimitError`.
+    #[pyo3(signature = (limit=None, *, strict=false))]
+    fn capture_stdout(&self, limit: Option<&Bound<'_, PyAny>>, strict: bool) -> PyResult<Capture> {
+        self.set_capture(Which::Stdout, limit, strict)
     }
 
     /// Write standard output to the file descriptor 1 of this process; `sys.stdout` and its buffer are not involved.
@@ -538,9 +539,9 @@ impl WasiConfig {
     }
 
     /// Keep standard error in memory; see `capture_stdout`.
-    #[pyo3(signature = (limit=None))]
-    fn capture_stderr(&self, limit: Option<&Bound<'_, PyAny>>) -> PyResult<Capture> {
-        self.set_capture(Which::Stderr, limit)
+    #[pyo3(signature = (limit=None, *, strict=false))]
+    fn capture_stderr(&self, limit: Option<&Bound<'_, PyAny>>, strict: bool) -> PyResult<Capture> {
+        self.set_capture(Which::Stderr, limit, strict)
     }
 
     /// Write standard error to the file descriptor 2 of this process; `sys.stderr` and its buffer are not involved.

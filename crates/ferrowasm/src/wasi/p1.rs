@@ -363,6 +363,7 @@ fn path_open(
             return Err(types::Error::from(Errno::Perm));
         }
         let path = GuestPtr::<str>::new((path.cast_unsigned(), len.cast_unsigned()));
+        refuse_pipes(wasi, &mut memory, fd.into(), dirflags, path).await?;
         wasi.context.path_open(&mut memory, fd.into(), dirflags, path, oflags, base, inheriting, fdflags).await
     };
     let opened = wait::block_on(opening, &interrupts)?;
@@ -371,6 +372,24 @@ fn path_open(
         wasi.descriptors.opened(fd, opened.into());
         Ok(memory.write(GuestPtr::new(out.cast_unsigned()), u32::from(opened))?)
     }))
+}
+
+/// Refuses to open a named pipe: the system would let the thread wait for the pipe's other end, with no way out.
+///
+/// A guest can make no pipes. What replaces another file by one after this look is the doing of someone else.
+async fn refuse_pipes(
+    wasi: &mut Wasi,
+    memory: &mut GuestMemory<'_>,
+    dir: types::Fd,
+    flags: types::Lookupflags,
+    path: GuestPtr<str>,
+) -> Result<(), types::Error> {
+    match wasi.context.path_filestat_get(memory, dir, flags, path).await {
+        // What is neither a file, a directory, a link nor a device: pipes and sockets.
+        Ok(stat) if stat.filetype == types::Filetype::Unknown => Err(Errno::Notsup.into()),
+        // What is not there may be created, and of other errors `path_open` will tell.
+        _ => Ok(()),
+    }
 }
 
 fn open_request(oflags: types::Oflags, base: types::Rights) -> Open {

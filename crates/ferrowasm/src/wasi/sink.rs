@@ -42,7 +42,7 @@ impl Sink {
             Sink::InheritStderr => write_fd(io::stderr().as_fd(), bytes, written, interrupts)?,
             Sink::File(file) => write_fd(file.as_fd(), bytes, written, interrupts)?,
             Sink::Capture(captured) => {
-                captured.write(bytes);
+                captured.write(bytes).map_err(|full| StreamError::Trap(full.raise()))?;
                 *written += bytes.len();
             }
             Sink::Callback(slot) => call(slot, None, bytes, written)?,
