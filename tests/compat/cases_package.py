@@ -7,6 +7,7 @@ import functools
 import inspect
 import threading
 import weakref
+from operator import attrgetter
 from typing import Any
 
 from .harness import Package, attempt, case, register
@@ -29,7 +30,7 @@ def _register_signatures() -> None:
 
 def _signature(*path: str) -> Any:
     def parameters(w: Package) -> object:
-        function = functools.reduce(getattr, path, w)
+        function = attrgetter(".".join(path))(w)
         shown = []
         for parameter in inspect.signature(function).parameters.values():
             # What a program can see: annotations are for type checkers, which have the stubs.
@@ -47,10 +48,18 @@ def _has_weak_references(thing: object) -> bool:
     return weakref.ref(thing)() is thing
 
 
+def _has(w: Package, name: str) -> bool:
+    try:
+        attrgetter(name)(w)
+    except AttributeError:
+        return False
+    return True
+
+
 @case
 def every_documented_name_is_there(w: Package) -> object:
     """The names of the documentation that the package does not have"""
-    return [name for name in API if not hasattr(w, name)]
+    return [name for name in API if not _has(w, name)]
 
 
 @case
@@ -58,7 +67,16 @@ def a_star_import_gives_the_documented_names(w: Package) -> object:
     """The names of the documentation that `from package import *` does not give"""
     names: dict[str, object] = {}
     exec(f"from {w.__name__} import *", names)
-    return [name for name in API if name not in names]
+    return [name for name in API if "." not in name and name not in names]
+
+
+@case
+def a_star_import_of_the_components_gives_the_documented_names(w: Package) -> object:
+    """The names of the documentation that `from package.component import *` does not give"""
+    names: dict[str, object] = {}
+    exec(f"from {w.__name__}.component import *", names)
+    prefix = "component."
+    return [name for name in API if name.startswith(prefix) and name.removeprefix(prefix) not in names]
 
 
 @case

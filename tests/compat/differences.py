@@ -74,6 +74,42 @@ GROUPS = (
             ),
             "wasi.a_store_without_wasi_is_an_error": Difference("kills the process (SIGABRT)", "returns True"),
             "package.types_can_be_copied": Difference("kills the process (SIGABRT)", "returns True"),
+            "component.get_func_of_another_store_is_refused": Difference(
+                "kills the process (SIGABRT)",
+                "raises WrongStoreError",
+            ),
+            "component.get_export_index_of_another_store_is_refused": Difference(
+                "kills the process (SIGABRT)",
+                "raises WrongStoreError",
+            ),
+            "component.calls_with_another_store_are_refused": Difference(
+                "kills the process (SIGABRT)",
+                "raises WrongStoreError",
+            ),
+            "component.the_type_with_another_store_is_refused": Difference(
+                "kills the process (SIGABRT)",
+                "raises WrongStoreError",
+            ),
+            "component.a_keyboard_interrupt_of_the_host_comes_out": Difference(
+                "kills the process (SIGSEGV)",
+                "returns class KeyboardInterrupt",
+            ),
+            "component.a_system_exit_of_the_host_comes_out": Difference(
+                "kills the process (SIGSEGV)",
+                "returns class SystemExit",
+            ),
+            "component_linker.wasi_without_a_configuration": Difference(
+                "kills the process (SIGABRT)",
+                "raises WasmtimeError",
+            ),
+            "component_type.the_imports_of_modules_are_reflected": Difference(
+                "kills the process (SIGABRT)",
+                "returns [('a', 'f', class FuncType), ('a', 'm', class MemoryType)]",
+            ),
+            "component_type.the_exports_of_modules_are_reflected": Difference(
+                "kills the process (SIGABRT)",
+                "returns [('f', class FuncType), ('g', class GlobalType), ('m', class MemoryType)]",
+            ),
         },
     ),
     Group(
@@ -131,6 +167,67 @@ GROUPS = (
             "shared_memory.negative_growth_is_refused": Difference("raises WasmtimeError", "raises OverflowError"),
             "table.get_at_a_negative_index": Difference("returns None", "raises OverflowError"),
             "table.set_at_a_negative_index_is_refused": Difference("raises WasmtimeError", "raises OverflowError"),
+            "component_resource.a_host_type_out_of_range_is_refused": Difference(
+                "returns True",
+                "raises OverflowError",
+            ),
+            "component_resource.a_host_resource_out_of_range_is_refused": Difference(
+                "returns 5",
+                "raises OverflowError",
+            ),
+            "component_resource.a_negative_host_resource_is_refused": Difference(
+                "returns 4294967295",
+                "raises OverflowError",
+            ),
+            "component_value.s8_out_of_range_as_an_argument": Difference("returns [44]", "raises OverflowError"),
+            "component_value.s8_out_of_range_as_a_result_of_the_host": Difference(
+                "returns [44]",
+                "raises OverflowError",
+            ),
+            "component_value.u16_out_of_range_as_an_argument": Difference("returns [65535]", "raises OverflowError"),
+            "component_value.u16_out_of_range_as_a_result_of_the_host": Difference(
+                "returns [65535]",
+                "raises OverflowError",
+            ),
+            "component_value.s16_out_of_range_as_an_argument": Difference("returns [-32768]", "raises OverflowError"),
+            "component_value.s16_out_of_range_as_a_result_of_the_host": Difference(
+                "returns [-32768]",
+                "raises OverflowError",
+            ),
+            "component_value.u32_out_of_range_as_an_argument": Difference("returns [5]", "raises OverflowError"),
+            "component_value.u32_out_of_range_as_a_result_of_the_host": Difference(
+                "returns [5]",
+                "raises OverflowError",
+            ),
+            "component_value.s32_out_of_range_as_an_argument": Difference(
+                "returns [-2147483648]",
+                "raises OverflowError",
+            ),
+            "component_value.s32_out_of_range_as_a_result_of_the_host": Difference(
+                "returns [-2147483648]",
+                "raises OverflowError",
+            ),
+            "component_value.u64_out_of_range_as_an_argument": Difference("returns [1]", "raises OverflowError"),
+            "component_value.u64_out_of_range_as_a_result_of_the_host": Difference(
+                "returns [1]",
+                "raises OverflowError",
+            ),
+            "component_value.s64_out_of_range_as_an_argument": Difference(
+                "returns [-9223372036854775808]",
+                "raises OverflowError",
+            ),
+            "component_value.s64_out_of_range_as_a_result_of_the_host": Difference(
+                "returns [-9223372036854775808]",
+                "raises OverflowError",
+            ),
+            "component_value.option_out_of_range_as_an_argument": Difference(
+                "returns [4294967295]",
+                "raises OverflowError",
+            ),
+            "component_value.option_out_of_range_as_a_result_of_the_host": Difference(
+                "returns [4294967295]",
+                "raises OverflowError",
+            ),
         },
     ),
     Group(
@@ -186,6 +283,75 @@ GROUPS = (
             "linker.instance_pre_is_not_made_by_hand": Difference("returns 'InstancePre'", "raises TypeError"),
             "trap.a_frame_is_not_made_by_hand": Difference("returns 'Frame'", "raises TypeError"),
             "types.global_types_take_truthy_mutability": Difference("returns True", "raises TypeError"),
+            "component.an_export_index_cannot_be_constructed": Difference("raises WasmtimeError", "raises TypeError"),
+            "component.a_name_that_is_no_str_is_refused": Difference("raises AttributeError", "raises TypeError"),
+            "component.an_index_that_is_none_of_ours_is_refused": Difference(
+                "raises AttributeError",
+                "raises TypeError",
+            ),
+            "component.get_func_refuses_other_types": Difference("raises AttributeError", "raises TypeError"),
+            "component.instances_and_functions_cannot_be_constructed": Difference(
+                "returns ['raises WasmtimeError', 'raises WasmtimeError']",
+                "returns ['raises TypeError', 'raises TypeError']",
+            ),
+            "component.a_store_is_needed": Difference("raises AttributeError", "raises TypeError"),
+            "component.a_callback_without_result_must_return_none": Difference(
+                "raises AssertionError",
+                "raises TypeError",
+            ),
+            "component_linker.an_engine_is_needed": Difference("raises AttributeError", "raises TypeError"),
+            "component_linker.a_store_is_needed": Difference("raises AttributeError", "raises TypeError"),
+            "component_linker.a_component_is_needed": Difference("raises ArgumentError", "raises TypeError"),
+            "component_linker.names_must_be_str": Difference(
+                "returns ['raises AttributeError', 'raises AttributeError']",
+                "returns ['raises TypeError', 'raises TypeError']",
+            ),
+            "component_linker.a_module_must_be_one": Difference("raises ArgumentError", "raises TypeError"),
+            "component_linker.a_resource_type_must_be_one": Difference("raises AttributeError", "raises TypeError"),
+            "component_linker.a_linker_instance_cannot_be_constructed": Difference(
+                "raises WasmtimeError",
+                "raises TypeError",
+            ),
+            "component_resource.a_guest_resource_is_no_resource_of_another_type": Difference(
+                "raises WasmtimeError",
+                "raises TypeError",
+            ),
+            "component_resource.resources_cannot_be_constructed": Difference(
+                "returns ['raises WasmtimeError', 'raises WasmtimeError', 'raises WasmtimeError']",
+                "returns ['raises TypeError', 'raises TypeError', 'raises TypeError']",
+            ),
+            "component_resource.a_host_type_of_a_str_is_refused": Difference(
+                "raises ArgumentError",
+                "raises TypeError",
+            ),
+            "component_resource.a_borrowed_host_resource_is_given_to_the_guest": Difference(
+                "raises WasmtimeError",
+                "raises TypeError",
+            ),
+            "component_resource.a_host_resource_of_another_type_is_refused": Difference(
+                "raises WasmtimeError",
+                "raises TypeError",
+            ),
+            "component_type.types_with_parts_cannot_be_made_without": Difference(
+                "returns set(['raises WasmtimeError'])",
+                "returns set(['raises TypeError'])",
+            ),
+            "component_value.ambiguous_variant_with_a_needless_payload_as_an_argument": Difference(
+                "returns [Variant('none', None)]",
+                "raises TypeError",
+            ),
+            "component_value.ambiguous_variant_with_a_needless_payload_as_a_result_of_the_host": Difference(
+                "returns [Variant('none', None)]",
+                "raises TypeError",
+            ),
+            "component_value.option_of_a_wrong_class_as_an_argument": Difference(
+                "raises ValueError",
+                "raises TypeError",
+            ),
+            "component_value.option_of_a_wrong_class_as_a_result_of_the_host": Difference(
+                "raises ValueError",
+                "raises TypeError",
+            ),
         },
     ),
     Group(
@@ -219,6 +385,83 @@ GROUPS = (
                 "raises WasmtimeError",
                 "returns bytearray(b'\\x00asm\\x01\\x00\\x00\\x00')",
             ),
+            "component.a_pathlib_path_to_serialized_code_is_accepted": Difference(
+                "raises AttributeError",
+                "returns <Component>",
+            ),
+            "component_value.u8_of_an_int_in_a_list_as_an_argument": Difference(
+                "raises TypeError",
+                "returns b'\\x01\\x02'",
+            ),
+            "component_value.u8_of_an_int_in_a_list_as_a_result_of_the_host": Difference(
+                "raises TypeError",
+                "returns b'\\x01\\x02'",
+            ),
+            "component_value.u8_of_a_bytearray_as_an_argument": Difference("raises TypeError", "returns b'ab'"),
+            "component_value.u8_of_a_bytearray_as_a_result_of_the_host": Difference(
+                "raises TypeError",
+                "returns b'ab'",
+            ),
+            "component_value.u8_of_a_memoryview_as_an_argument": Difference("raises TypeError", "returns b'ab'"),
+            "component_value.u8_of_a_memoryview_as_a_result_of_the_host": Difference(
+                "raises TypeError",
+                "returns b'ab'",
+            ),
+            "component_value.f64_of_an_int_as_an_argument": Difference("raises TypeError", "returns [1.0]"),
+            "component_value.f64_of_an_int_as_a_result_of_the_host": Difference("raises TypeError", "returns [1.0]"),
+            "component_value.list_of_a_tuple_as_an_argument": Difference("raises TypeError", "returns [[1, 2]]"),
+            "component_value.list_of_a_tuple_as_a_result_of_the_host": Difference(
+                "raises TypeError",
+                "returns [[1, 2]]",
+            ),
+            "component_value.tuple_of_a_list_as_an_argument": Difference("raises TypeError", "returns [(1, 'a')]"),
+            "component_value.tuple_of_a_list_as_a_result_of_the_host": Difference(
+                "raises TypeError",
+                "returns [(1, 'a')]",
+            ),
+            "component_value.record_of_a_dict_as_an_argument": Difference(
+                "raises AttributeError",
+                "returns [Record({'x': 1, 'y-axis': 2.0, 'label': 'l'})]",
+            ),
+            "component_value.record_of_a_dict_as_a_result_of_the_host": Difference(
+                "raises AttributeError",
+                "returns [Record({'x': 1, 'y-axis': 2.0, 'label': 'l'})]",
+            ),
+            "component_value.record_of_snake_case_as_an_argument": Difference(
+                "raises AttributeError",
+                "returns [Record({'x': 1, 'y-axis': 2.0, 'label': 'l'})]",
+            ),
+            "component_value.record_of_snake_case_as_a_result_of_the_host": Difference(
+                "raises AttributeError",
+                "returns [Record({'x': 1, 'y-axis': 2.0, 'label': 'l'})]",
+            ),
+            "component_value.variant_tagged_without_need_as_an_argument": Difference(
+                "raises ValueError",
+                "returns [1.0]",
+            ),
+            "component_value.variant_tagged_without_need_as_a_result_of_the_host": Difference(
+                "raises ValueError",
+                "returns [1.0]",
+            ),
+            "component_value.flags_of_a_list_as_an_argument": Difference("raises TypeError", "returns [set(['read'])]"),
+            "component_value.flags_of_a_list_as_a_result_of_the_host": Difference(
+                "raises TypeError",
+                "returns [set(['read'])]",
+            ),
+            "component_value.flags_of_a_frozenset_as_an_argument": Difference(
+                "raises TypeError",
+                "returns [set(['read'])]",
+            ),
+            "component_value.flags_of_a_frozenset_as_a_result_of_the_host": Difference(
+                "raises TypeError",
+                "returns [set(['read'])]",
+            ),
+            "component_value.option_tagged_without_need_as_an_argument": Difference("raises ValueError", "returns [5]"),
+            "component_value.option_tagged_without_need_as_a_result_of_the_host": Difference(
+                "raises ValueError",
+                "returns [5]",
+            ),
+            "component_value.a_range_is_accepted_or_not": Difference("raises TypeError", "returns [0, 1, 2]"),
         },
     ),
     Group(
@@ -264,6 +507,20 @@ GROUPS = (
                 "returns 'engine, path'",
                 "returns 'engine, path, trusted=False'",
             ),
+            "component_linker.instantiating_while_a_root_is_open": Difference("raises WasmtimeError", "returns 42"),
+            "component_resource.a_host_resource_is_lent_to_the_guest": Difference(
+                "raises WasmtimeError",
+                "returns [4, []]",
+            ),
+            "component_resource.a_callback_sees_a_borrow": Difference(
+                "raises WasmtimeError",
+                "returns [1, [<ResourceAny>, False]]",
+            ),
+            "component_type.maps_are_reflected": Difference("raises TypeError", "returns <MapType>"),
+            "package.signature_of_component.Component.deserialize_file": Difference(
+                "returns 'engine, path'",
+                "returns 'engine, path, trusted=False'",
+            ),
         },
     ),
     Group(
@@ -283,6 +540,14 @@ GROUPS = (
             ),
             "wasi.settings_can_be_read": Difference("raises AttributeError", "returns ['a']"),
             "config.an_unknown_attribute_is_refused": Difference("returns None", "raises AttributeError"),
+            "component_linker.allow_shadowing_can_be_read": Difference("raises AttributeError", "returns False"),
+            "component_linker.a_linker_in_use_is_locked": Difference("raises WasmtimeError", "returns True"),
+            "component_linker.a_linker_instance_in_use_is_locked": Difference("raises WasmtimeError", "returns None"),
+            "component_resource.a_closed_host_resource_keeps_its_number": Difference("raises ValueError", "returns 5"),
+            "component_resource.a_closed_resource_still_knows_whether_it_was_owned": Difference(
+                "raises ValueError",
+                "returns True",
+            ),
         },
     ),
     Group(
@@ -349,6 +614,50 @@ GROUPS = (
             "types.types_print_in_text_format": Difference("returns False", "returns True"),
             "val.it_is_hashable": Difference("raises TypeError", "returns True"),
             "val.it_prints_its_value": Difference("returns False", "returns True"),
+            "component_type.the_element_of_a_closed_ListType": Difference(
+                "raises ValueError",
+                "returns [None, ListType(<String>)]",
+            ),
+            "component_type.the_elements_of_a_closed_TupleType": Difference(
+                "raises ValueError",
+                "returns [None, [<U8>, TupleType([<Bool>])]]",
+            ),
+            "component_type.the_fields_of_a_closed_RecordType": Difference(
+                "raises ValueError",
+                "returns [None, [('a', <U8>), ('b-c', <String>)]]",
+            ),
+            "component_type.the_cases_of_a_closed_VariantType": Difference(
+                "raises ValueError",
+                "returns [None, [('a', None), ('b', <U8>)]]",
+            ),
+            "component_type.the_names_of_a_closed_EnumType": Difference(
+                "raises ValueError",
+                "returns [None, ['a', 'b-c']]",
+            ),
+            "component_type.the_payload_of_a_closed_OptionType": Difference(
+                "raises ValueError",
+                "returns [None, OptionType(<U8>)]",
+            ),
+            "component_type.the_ok_of_a_closed_ResultType": Difference("raises ValueError", "returns [None, <U8>]"),
+            "component_type.the_names_of_a_closed_FlagsType": Difference(
+                "raises ValueError",
+                "returns [None, ['a', 'b-c']]",
+            ),
+            "component_type.types_without_parts_have_a_repr": Difference("returns 'Bool()'", "returns 'bool'"),
+            "component_type.a_type_without_parts_cannot_be_hashed": Difference("raises TypeError", "returns True"),
+            "component_type.another_engine_is_refused": Difference(
+                "returns ['answer', 'add', 'trap', 'a:b/inner', 'core']",
+                "raises WrongEngineError",
+            ),
+            "component_type.something_that_is_no_engine_is_refused": Difference(
+                "raises AttributeError",
+                "raises TypeError",
+            ),
+            "component_value.a_record_equals_another_object_with_its_fields": Difference(
+                "returns True",
+                "returns False",
+            ),
+            "component_value.a_record_equals_one_with_more_fields": Difference("returns True", "returns False"),
         },
     ),
     Group(
@@ -408,6 +717,46 @@ GROUPS = (
                 "raises FileNotFoundError",
             ),
             "callback.an_expired_caller_raises_key_errors": Difference("raises KeyError", "raises ExpiredError"),
+            "component.a_missing_serialized_file_is_reported": Difference(
+                "raises WasmtimeError",
+                "raises FileNotFoundError",
+            ),
+            "component.deserialize_refuses_a_flipped_byte": Difference("returns <Component>", "raises WasmtimeError"),
+            "component_linker.a_module_of_another_engine_is_refused": Difference(
+                "returns None",
+                "raises WrongEngineError",
+            ),
+            "component_value.enum_of_an_unknown_name_as_an_argument": Difference(
+                "raises WasmtimeError",
+                "raises ValueError",
+            ),
+            "component_value.enum_of_an_unknown_name_as_a_result_of_the_host": Difference(
+                "raises WasmtimeError",
+                "raises ValueError",
+            ),
+            "component_value.flags_of_an_unknown_name_as_an_argument": Difference(
+                "raises WasmtimeError",
+                "raises ValueError",
+            ),
+            "component_value.flags_of_an_unknown_name_as_a_result_of_the_host": Difference(
+                "raises WasmtimeError",
+                "raises ValueError",
+            ),
+        },
+    ),
+    Group(
+        "What is owned is owned once",
+        "An owned resource is given away once, so that its destructor runs once. wasmtime-py passes a `ResourceHost` on"
+        " any number of times.",
+        {
+            "component_resource.an_owned_host_resource_becomes_an_any_twice": Difference(
+                "returns [<ResourceAny>, <ResourceAny>]",
+                "raises ClosedError",
+            ),
+            "component_resource.a_host_resource_is_given_away_twice": Difference(
+                "returns [4, 4]",
+                "raises ClosedError",
+            ),
         },
     ),
     Group(

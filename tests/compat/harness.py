@@ -142,6 +142,8 @@ def describe(w: Package, value: object) -> str:
         if kind is list:
             return f"[{inner}]"
         return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, (set, frozenset)) and kind in (set, frozenset):
+        return f"{kind.__name__}({describe(w, sorted(value))})"
     if isinstance(value, dict) and kind is dict:
         return "{" + ", ".join(f"{describe(w, k)}: {describe(w, v)}" for k, v in value.items()) + "}"
     if isinstance(value, enum.Enum):
@@ -152,7 +154,7 @@ def describe(w: Package, value: object) -> str:
         return f"class {value.__name__}"
     if isinstance(value, ctypes._Pointer):
         return f"ctypes pointer to {value._type_.__name__}"
-    return _describe_type(w, value) or f"<{kind.__name__}>"
+    return _describe_type(w, value) or _describe_of_component(w, value) or f"<{kind.__name__}>"
 
 
 def _type_of_val(w: Package, value: Any) -> str:
@@ -187,5 +189,34 @@ def _describe_type(w: Package, value: object) -> str | None:
             return f"ExportType({value.name!r}, {describe(w, value.type)})"
         case w.Val():
             return f"Val({_type_of_val(w, value)}, {describe(w, value.value)})"
+        case _:
+            return None
+
+
+def _describe_of_component(w: Package, value: Any) -> str | None:
+    """Records, variants, and the structure of the types of components."""
+    c = w.component
+    name = type(value).__name__
+    match value:
+        case c.Record():
+            return f"Record({describe(w, vars(value))})"
+        case c.Variant():
+            return f"{name}({value.tag!r}, {describe(w, value.payload)})"
+        case c.FuncType():
+            return f"FuncType({describe(w, value.params)}, {describe(w, value.result)})"
+        case c.ListType():
+            return f"{name}({describe(w, value.element)})"
+        case c.TupleType():
+            return f"{name}({describe(w, value.elements)})"
+        case c.RecordType():
+            return f"{name}({describe(w, value.fields)})"
+        case c.VariantType():
+            return f"{name}({describe(w, value.cases)})"
+        case c.EnumType() | c.FlagsType():
+            return f"{name}({value.names!r})"
+        case c.OptionType() | c.StreamType() | c.FutureType():
+            return f"{name}({describe(w, value.payload)})"
+        case c.ResultType():
+            return f"{name}({describe(w, value.ok)}, {describe(w, value.err)})"
         case _:
             return None

@@ -104,6 +104,7 @@ def main(arguments: list[str]) -> int:
         return 2
     package_name, *patterns = arguments
     package = importlib.import_module(package_name)
+    importlib.import_module(f"{package_name}.component")
     for name, case in all_cases().items():
         if patterns and not any(pattern in name for pattern in patterns):
             continue

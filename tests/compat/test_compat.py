@@ -9,6 +9,9 @@ import pytest
 from .differences import DIFFERENCES
 from .harness import Outcome, all_cases
 
+# The first test waits until all cases have run on both packages.
+pytestmark = pytest.mark.timeout(900)
+
 #: The release that the table of differences describes.
 REFERENCE_VERSION = "48.0.0"
 

@@ -18,6 +18,12 @@ from .run import run_isolated
 NO_PACKAGE = ModuleType("no_package")
 for _name in ("ValType Limits FuncType GlobalType TableType MemoryType TagType ImportType ExportType Val").split():
     setattr(NO_PACKAGE, _name, type(_name, (), {}))
+NO_PACKAGE.component = ModuleType("no_package.component")  # type: ignore[attr-defined]
+for _name in (
+    "Record Variant FuncType ListType TupleType RecordType VariantType EnumType FlagsType OptionType StreamType"
+    " FutureType ResultType"
+).split():
+    setattr(NO_PACKAGE.component, _name, type(_name, (), {}))
 
 
 class Specific(LookupError):

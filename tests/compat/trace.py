@@ -14,15 +14,21 @@ from typing import Any
 
 from .harness import Package
 
-#: The public names of the package, outside `component`, with their members: what the cases have to cover.
-API: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("api.json").read_text())
+#: The public names of the package, those of its module `component` after that prefix, with their members: what the
+#: cases have to cover.
+API: dict[str, dict[str, Any]] = {
+    prefix + name: description
+    for prefix, file in (("", "api.json"), ("component.", "api_component.json"))
+    for name, description in json.loads(Path(__file__).with_name(file).read_text()).items()
+}
 
 #: Kinds of members that run no code when they are used, so that a case has to declare them.
 UNTRACEABLE = ("enum", "attribute")
 
 
 def api_names() -> dict[str, str]:
-    """Every name that has to be covered (`Class.member`, `Class.__init__`, `Class`, `function`) with its kind."""
+    """Every name that has to be covered (`Class.member`, `Class.__init__`, `Class`, `function`, and the same after
+    `component.`) with its kind."""
     names = {}
     for name, description in API.items():
         members = description.get("members", {})
@@ -59,20 +65,28 @@ class Tracer:
         # An inherited member runs the code of its base class: the object tells which class was meant.
         receiver = frame.f_locals.get("self", frame.f_locals.get("cls"))
         receiver_class = receiver if isinstance(receiver, type) else type(receiver)
-        self.touched.update(
-            name for name in names if "." not in name or name.partition(".")[0] == receiver_class.__name__
-        )
+        self.touched.update(name for name, owner in names if owner is None or owner is receiver_class)
 
 
-def _members_by_code(package: Package) -> dict[CodeType, list[str]]:
-    members: dict[CodeType, list[str]] = {}
+def split_name(name: str) -> tuple[str, str]:
+    """`component.Func.type` is `component.Func` and `type`; the second part is empty for a class or function."""
+    prefix = "component." if name.startswith("component.") else ""
+    owner, _, member = name.removeprefix(prefix).partition(".")
+    return prefix + owner, member
+
+
+def _members_by_code(package: Package) -> dict[CodeType, list[tuple[str, type | None]]]:
+    """The names that run each code object, with the class of those that are members of one."""
+    members: dict[CodeType, list[tuple[str, type | None]]] = {}
     for name in api_names():
-        owner, _, member = name.partition(".")
-        found = getattr(package, owner, None)
-        if member and found is not None:
-            found = _attribute_as_defined(found, member)
-        for code in _codes(found):
-            members.setdefault(code, []).append(name)
+        owner_name, member = split_name(name)
+        owner: Any = package
+        for part in owner_name.split("."):
+            owner = getattr(owner, part, None)
+        if owner is None:
+            continue
+        for code in _codes(_attribute_as_defined(owner, member) if member else owner):
+            members.setdefault(code, []).append((name, owner if member else None))
     return members
 
 

@@ -1,4 +1,4 @@
-"""Guests from real toolchains: C programs as WASI 0.1 modules, and components made out of core modules.
+"""Guests from real toolchains: C programs as WASI 0.1 modules, components made out of core modules and of Python.
 
 What was built is kept in `target/guests`, by the contents of what it was built from.
 """
@@ -12,7 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
+
+from ferrowasm import Engine, WasmtimeError
+from ferrowasm.component import Component
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "target" / "guests"
@@ -66,3 +70,36 @@ def component(name: str, module: bytes | str, *options: str) -> Path:
 def c_command(name: str, source: str) -> Path:
     """A C program as a command of WASI 0.2."""
     return component(name, c_module(name, source).read_bytes(), "--adapt", "command")
+
+
+def python_component(folder: Path, app: str, world: str) -> Path:
+    """The module `app` among the Python sources in a folder, as a component with a world of the WIT there.
+
+    `componentize-py` takes about 15 seconds, and makes 18 MB.
+    """
+    sources = sorted([*folder.glob("*.py"), *folder.glob("*.wit")])
+    parts = [source.name.encode() + b"\0" + source.read_bytes() for source in sources]
+
+    def build(_: Path, output: Path) -> None:
+        tool = Path(sys.executable).with_name("componentize-py")
+        command: list[str | Path] = [tool, "-q", "-d", folder, "-w", world, "componentize", "-p", folder, app, "-o", output]
+        subprocess.run(command, check=True)
+
+    tools = f"componentize-py {version('componentize-py')} {app} {world}"
+    return kept(f"{app}.component.wasm", [tools.encode(), *parts], build)
+
+
+def compiled(engine: Engine, wasm: Path) -> Component:
+    """The component in the file, whose code is kept beside it: a large one takes a while to compile."""
+    code = wasm.with_suffix(".cwasm")
+    if code.exists():
+        try:
+            return Component.deserialize_file(engine, code)
+        except WasmtimeError:
+            # It was compiled by another version of the engine, or with other settings.
+            code.unlink()
+    component = Component.from_file(engine, wasm)
+    with tempfile.NamedTemporaryFile(dir=wasm.parent, delete=False) as file:
+        file.write(component.serialize())
+    os.replace(file.name, code)
+    return component

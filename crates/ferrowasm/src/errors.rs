@@ -19,7 +19,7 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// Makes an exception of `ferrowasm._errors` from its message.
-fn exception(py: Python<'_>, name: &str, message: &str) -> PyErr {
+pub(crate) fn exception(py: Python<'_>, name: &str, message: &str) -> PyErr {
     match class(py, name).and_then(|class| class.call1((message,))) {
         Ok(value) => PyErr::from_value(value),
         Err(error) => error,

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use wasmtime::component::ResourceDynamic;
 
-use crate::errors::{Misuse, OrRaise, wasmtime_error};
+use crate::errors::{Misuse, OrRaise, exception};
 use crate::managed::{Managed, managed};
 use crate::numbers;
 use crate::store::cell::Entry;
@@ -87,14 +87,14 @@ impl Life {
     }
 
     fn check(&self, py: Python<'_>) -> PyResult<()> {
-        let why = match self.0.load(Ordering::Acquire) {
+        let (class, why) = match self.0.load(Ordering::Acquire) {
             state if state == State::Alive as u8 => return Ok(()),
-            state if state == State::Moved as u8 => "its ownership was passed on",
-            state if state == State::Dropped as u8 => "it was dropped",
-            state if state == State::Closed as u8 => "it was closed",
-            _ => "it was lent to a callback, which has returned",
+            state if state == State::Moved as u8 => ("ClosedError", "its ownership was passed on"),
+            state if state == State::Dropped as u8 => ("ClosedError", "it was dropped"),
+            state if state == State::Closed as u8 => ("ClosedError", "it was closed"),
+            _ => ("ExpiredError", "it was lent to a callback, which has returned"),
         };
-        Err(wasmtime_error(py, &format!("this resource cannot be used any more: {why}")))
+        Err(exception(py, class, &format!("this resource cannot be used any more: {why}")))
     }
 
     fn is_alive(&self) -> bool {
