@@ -218,6 +218,10 @@ pub(crate) enum Misuse {
     OtherThread,
     /// The engine is in the middle of an operation on the store.
     Busy,
+    /// An asynchronous call of the store is suspended.
+    Suspended,
+    /// An asynchronous call cannot begin in a callback of a synchronous one.
+    AwaitInside,
     /// `close()` from within a call of the store.
     CloseInside,
     /// A change of the numbers that `set_limits` limits from within a call of the store.
@@ -257,6 +261,18 @@ impl From<Misuse> for PyErr {
                 "StoreBusyError",
                 "the store is busy: code that runs while arguments are converted or the engine is in the middle \
                 of an operation cannot use the same store",
+            ),
+            Misuse::Suspended => exception(
+                py,
+                "StoreBusyError",
+                "an asynchronous call of the store is suspended; a store runs one call at a time, so await that call \
+                first, or use another store",
+            ),
+            Misuse::AwaitInside => exception(
+                py,
+                "StoreBusyError",
+                "an asynchronous call cannot begin inside of a synchronous call of the same store; make the outer call \
+                with call_async, too",
             ),
             Misuse::CloseInside => exception(
                 py,

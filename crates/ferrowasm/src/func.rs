@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Val};
 
+use crate::asyncio::{Call, FuncCall, call_blocking};
 use crate::errors::{Misuse, signature_error, with_thrown};
 use crate::gil;
 use crate::host::HostFunc;
@@ -14,7 +15,7 @@ use crate::raw::{self, Space};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
 use crate::types::FuncType;
-use crate::values::{self, Signature};
+use crate::values::{self, Kind, Signature};
 use crate::vectorcall::{self, Args, Callable, Stack};
 
 /// A function in a store: exported by an instance, or made from a Python callable.
@@ -67,19 +68,36 @@ impl Callee {
     fn call<'py>(&self, store: &Bound<'py, PyAny>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        let (given, expected) = (args.count(), self.signature.params.len());
-        if given != expected {
-            let which = if given < expected { "few" } else { "many" };
-            return Err(signature_error(
-                py,
-                &format!("too {which} parameters provided: given {given}, expected {expected}"),
-            ));
+        self.check_count(py, args.count())?;
+        if entry.is_suspended() || (!self.signature.is_plain && entry.ctx().data().bridge.is_some()) {
+            drop(entry);
+            return call_blocking(self, store, &args);
         }
         if self.signature.is_plain {
             self.call_plain(py, &mut entry, args)
         } else {
             self.call_any(py, &mut entry, args)
         }
+    }
+
+    pub(crate) fn check_count(&self, py: Python<'_>, given: usize) -> PyResult<()> {
+        let expected = self.signature.params.len();
+        if given == expected {
+            return Ok(());
+        }
+        let which = if given < expected { "few" } else { "many" };
+        Err(signature_error(py, &format!("too {which} parameters provided: given {given}, expected {expected}")))
+    }
+
+    /// Converts the argument at `position`, which is of this kind.
+    pub(crate) fn convert(
+        &self,
+        ctx: &mut StoreContextMut<'_, Data>,
+        position: usize,
+        kind: &Kind,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<Val> {
+        values::to_val(ctx, kind, value).map_err(|error| in_argument(value.py(), position, error))
     }
 
     fn call_plain<'py>(
@@ -174,6 +192,17 @@ impl Func {
     ) -> PyResult<Bound<'py, PyAny>> {
         vectorcall::announce(slf);
         slf.get().callee()?.call(store, params.clone())
+    }
+
+    /// Call the function asynchronously: `await func.call_async(store, *params)`.
+    ///
+    /// Asynchronous host functions suspend the WebAssembly code while they wait, and other tasks run meanwhile. See the
+    /// class for arguments, results and errors. Raises `StoreBusyError` when another call of the store is under way.
+    #[pyo3(signature = (store, *params))]
+    fn call_async(slf: &Bound<'_, Self>, store: &Bound<'_, PyAny>, params: &Bound<'_, PyTuple>) -> PyResult<Call> {
+        slf.get().callee()?;
+        StoreArg::new(store)?;
+        Ok(Call::new(FuncCall::new(slf, store, params)))
     }
 
     fn __repr__(&self) -> String {

@@ -38,6 +38,11 @@ pub(crate) fn run<R: Send>(
     entry: &mut Entry<'_>,
     work: impl FnOnce(StoreContextMut<'_, Data>) -> wasmtime::Result<R> + Send,
 ) -> PyResult<R> {
+    if entry.is_suspended() {
+        let shared = entry.shared;
+        let done = released(py, || shared.fibers.run(work))?;
+        return done.unwrap_or_else(|| Err(wasmtime::Error::msg("the host function has returned"))).or_raise(py);
+    }
     let room = entry.room();
     let ctx = entry.ctx();
     execute(py, room, || work(ctx)).map_err(|error| with_thrown(py, entry.ctx(), error))

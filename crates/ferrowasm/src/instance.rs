@@ -8,6 +8,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::asyncio;
 use crate::errors::Misuse;
 use crate::externs::{self, Owned};
 use crate::func::Func;
@@ -83,8 +84,14 @@ impl Instance {
             .iter()
             .map(|import| Ok(externs::from_python(&mut entry, import)?.0))
             .collect::<PyResult<Vec<_>>>()?;
-        let instance = gil::run(py, &mut entry, |ctx| wasmtime::Instance::new(ctx, module, &imports))?;
-        self.owned.initialise(Owned { store_id: entry.shared.id, item: instance })
+        let store_id = entry.shared.id;
+        let item = if asyncio::needs_fiber(&mut entry) {
+            drop(entry);
+            asyncio::instantiate_blocking(store, asyncio::Imports::List(imports, module.clone()))?
+        } else {
+            gil::run(py, &mut entry, |ctx| wasmtime::Instance::new(ctx, module, &imports))?
+        };
+        self.owned.initialise(Owned { store_id, item })
     }
 
     /// The exports of the instance, by name and by index.

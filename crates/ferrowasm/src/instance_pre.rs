@@ -4,7 +4,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use smallvec::SmallVec;
+use wasmtime::StoreContextMut;
 
+use crate::asyncio::{self, Call, Imports, Instantiation, Source};
 use crate::errors::Misuse;
 use crate::gil;
 use crate::instance::Instance;
@@ -55,6 +57,23 @@ impl InstancePre {
         InstancePre { pre: Managed::new("InstancePre", pre), module, required, hosts }
     }
 
+    /// What is to be instantiated in the store of `ctx`, which is made to keep the host functions alive.
+    fn prepared(&self, py: Python<'_>, ctx: &StoreContextMut<'_, Data>) -> PyResult<&wasmtime::InstancePre<Data>> {
+        let pre = self.pre.get()?;
+        if !wasmtime::Engine::same(pre.module().engine(), ctx.engine()) {
+            return Err(Misuse::WrongEngine("InstancePre").into());
+        }
+        let shared = &ctx.data().shared;
+        self.required.check(shared.id)?;
+        shared.objects.keep(self.hosts.bind(py));
+        Ok(pre)
+    }
+
+    /// The same for an asynchronous instantiation.
+    pub(crate) fn imports(&self, py: Python<'_>, ctx: &StoreContextMut<'_, Data>) -> PyResult<Imports> {
+        Ok(Imports::Pre(self.prepared(py, ctx)?.clone()))
+    }
+
     fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
         self.pre.close();
         Ok(())
@@ -67,15 +86,26 @@ impl InstancePre {
     /// limit is reached.
     fn instantiate(&self, store: &Bound<'_, PyAny>) -> PyResult<Instance> {
         let py = store.py();
-        let pre = self.pre.get()?;
         let mut entry = StoreArg::new(store)?.enter()?;
-        if !wasmtime::Engine::same(pre.module().engine(), entry.ctx().engine()) {
-            return Err(Misuse::WrongEngine("InstancePre").into());
-        }
-        self.required.check(entry.shared.id)?;
-        entry.shared.objects.keep(self.hosts.bind(py));
-        let instance = gil::run(py, &mut entry, |ctx| pre.instantiate(ctx))?;
-        Ok(Instance::wrap(entry.shared.id, instance))
+        let pre = self.prepared(py, &entry.ctx())?;
+        let id = entry.shared.id;
+        let instance = if asyncio::needs_fiber(&mut entry) {
+            let imports = Imports::Pre(pre.clone());
+            drop(entry);
+            asyncio::instantiate_blocking(store, imports)?
+        } else {
+            gil::run(py, &mut entry, |ctx| pre.instantiate(ctx))?
+        };
+        Ok(Instance::wrap(id, instance))
+    }
+
+    /// Make an instance asynchronously: `await pre.instantiate_async(store)`.
+    ///
+    /// Only the start function of the module, if it has one, ever has to wait. See `instantiate` for errors.
+    fn instantiate_async(slf: &Bound<'_, Self>, store: &Bound<'_, PyAny>) -> PyResult<Call> {
+        slf.get().pre.get()?;
+        StoreArg::new(store)?;
+        Ok(Call::new(Instantiation::new(store, Source::Pre(slf.clone().unbind()))))
     }
 
     /// The module.

@@ -1,6 +1,7 @@
 //! `ferrowasm._native`: the engine as Python objects. See `docs/design.md` for how the parts fit together.
 
 mod artifact;
+mod asyncio;
 mod buffer;
 mod caller;
 mod component;

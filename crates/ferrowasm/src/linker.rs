@@ -7,7 +7,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyTuple};
+use wasmtime::StoreContextMut;
 
+use crate::asyncio::{self, Call, Imports, Instantiation, Source};
 use crate::engine::Engine;
 use crate::errors::{self, Misuse, OrRaise};
 use crate::externs;
@@ -20,7 +22,7 @@ use crate::instance_pre::{InstancePre, Requirements};
 use crate::managed::{Managed, managed, two_phase};
 use crate::module::Module;
 use crate::raw;
-use crate::store::cell::Entry;
+use crate::store::cell::{Entry, Shared};
 use crate::store::{Data, StoreArg};
 use crate::types::FuncType;
 use crate::wasi;
@@ -132,6 +134,25 @@ impl Linker {
         let module = module.get().get()?;
         self.check_engine(py, module.engine(), "Module")?;
         Ok(module)
+    }
+
+    /// The definitions for an instantiation in a store, which is made to keep the host functions alive.
+    ///
+    /// A copy, because the start function may call Python code that uses this linker.
+    fn prepared(&self, py: Python<'_>, shared: &Shared, module: &wasmtime::Module) -> PyResult<wasmtime::Linker<Data>> {
+        let (linker, required, hosts) =
+            self.with(py, |state| Ok((state.linker.clone(), state.requirements(module), state.hosts(py)?)))?;
+        required.check(shared.id)?;
+        shared.objects.keep(&hosts);
+        Ok(linker)
+    }
+
+    /// Resolves the imports of a module for an asynchronous instantiation.
+    pub(crate) fn imports(&self, ctx: &StoreContextMut<'_, Data>, module: &Bound<'_, Module>) -> PyResult<Imports> {
+        let py = module.py();
+        self.check_engine(py, ctx.engine(), "Store")?;
+        let module = self.module(py, module)?;
+        Ok(Imports::Linker(self.prepared(py, &ctx.data().shared, module)?, module.clone()))
     }
 
     fn close_native(&self, py: Python<'_>) -> PyResult<()> {
@@ -249,10 +270,17 @@ impl Linker {
         // The module's code may run, and call Python: nothing may be locked then.
         let taken = self.lock(py)?.value.take();
         let mut state = taken.ok_or_else(|| errors::busy_linker(py))?;
-        let result = gil::run(py, &mut entry, |ctx| state.linker.module(ctx, name, module).map(drop));
+        let id = entry.shared.id;
+        let result = if asyncio::needs_fiber(&mut entry) {
+            drop(entry);
+            asyncio::define_module_blocking(store, state.linker.clone(), name.to_owned(), module.clone())
+                .map(|linker| state.linker = linker)
+        } else {
+            gil::run(py, &mut entry, |ctx| state.linker.module(ctx, name, module).map(drop))
+        };
         if result.is_ok() {
             for export in module.exports() {
-                state.set_origin(name, export.name(), Some(Origin::Store { id: entry.shared.id, kind: "Module" }));
+                state.set_origin(name, export.name(), Some(Origin::Store { id, kind: "Module" }));
             }
         }
         if let Ok(mut held) = self.lock(py) {
@@ -307,15 +335,29 @@ impl Linker {
         let py = store.py();
         let module = self.module(py, module)?;
         let mut entry = self.enter(store)?;
-        let (linker, required, hosts) = self.with(py, |state| {
-            let required = state.requirements(module);
-            // A copy, because the start function may call Python code that uses this linker.
-            Ok((state.linker.clone(), required, state.hosts(py)?))
-        })?;
-        required.check(entry.shared.id)?;
-        entry.shared.objects.keep(&hosts);
-        let instance = gil::run(py, &mut entry, |ctx| linker.instantiate(ctx, module))?;
-        Ok(Instance::wrap(entry.shared.id, instance))
+        let linker = self.prepared(py, entry.shared, module)?;
+        let id = entry.shared.id;
+        let instance = if asyncio::needs_fiber(&mut entry) {
+            drop(entry);
+            asyncio::instantiate_blocking(store, Imports::Linker(linker, module.clone()))?
+        } else {
+            gil::run(py, &mut entry, |ctx| linker.instantiate(ctx, module))?
+        };
+        Ok(Instance::wrap(id, instance))
+    }
+
+    /// Instantiate a module asynchronously: `await linker.instantiate_async(store, module)`.
+    ///
+    /// Only the start function of the module, if it has one, ever has to wait. See `instantiate` for errors.
+    fn instantiate_async(
+        slf: &Bound<'_, Self>,
+        store: &Bound<'_, PyAny>,
+        module: &Bound<'_, Module>,
+    ) -> PyResult<Call> {
+        slf.get().state.get()?;
+        StoreArg::new(store)?;
+        let source = Source::Linker(slf.clone().unbind(), module.clone().unbind());
+        Ok(Call::new(Instantiation::new(store, source)))
     }
 
     /// Resolve the imports of a module once, for many instances.

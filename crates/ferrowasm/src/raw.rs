@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use wasmtime::{Func, FuncType, Linker, StoreContextMut, ValRaw};
+use wasmtime::{Caller, Func, FuncType, Linker, StoreContextMut, ValRaw};
 
 use crate::func::Callee;
 use crate::host::HostFunc;
@@ -21,6 +21,15 @@ unsafe impl Send for Space {}
 impl Space {
     pub(crate) fn new(slots: usize) -> Space {
         Space(SmallVec::from_elem(ValRaw::i64(0), slots))
+    }
+
+    /// With the arguments of a host function.
+    pub(crate) fn of(args: &[MaybeUninit<ValRaw>], slots: usize) -> Space {
+        let mut space = Space::new(slots);
+        for (slot, raw) in space.0.iter_mut().zip(args) {
+            *slot = *initialised(raw);
+        }
+        space
     }
 
     pub(crate) fn values(&self) -> &[ValRaw] {
@@ -41,6 +50,17 @@ pub(crate) fn call(ctx: StoreContextMut<'_, Data>, func: &Callee, space: &mut Sp
     // arguments of the right types (they are numbers and vectors: any bits are valid), valid references (there are
     // none), and no synchronous call inside `call_async`.
     unsafe { func.func.call_unchecked(ctx, &raw mut space.0[..]) }
+}
+
+/// Calls the function through which a host function suspends its fiber.
+pub(crate) fn call_bridge(caller: &mut Caller<'_, Data>, bridge: Func) -> wasmtime::Result<()> {
+    let mut nothing: [ValRaw; 0] = [];
+    // SAFETY: as in `call`; the function has neither parameters nor results. The engine rules out calls inside of
+    // `call_async` because they may be suspended, so that what is on their stack is resumed on another thread, and
+    // because they get a stack limit of their own. The frames between are those of our host functions, which hold
+    // nothing that belongs to a thread and no borrowed interpreter (see `asyncio::fibers`), and no WebAssembly runs
+    // under this call.
+    unsafe { bridge.call_unchecked(caller, &raw mut nothing[..]) }
 }
 
 /// An argument that the engine has written before it calls a host function.

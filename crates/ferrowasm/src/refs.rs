@@ -66,6 +66,16 @@ impl Drop for Key {
     }
 }
 
+/// Collects garbage. References that were rooted before, by Python code of a host function that is suspended on a fiber,
+/// may be gone afterwards: its fiber is resumed meanwhile.
+fn collect(ctx: &mut StoreContextMut<'_, Data>, why: Option<&wasmtime::GcHeapOutOfMemory<()>>) -> wasmtime::Result<()> {
+    let shared = ctx.data().shared.clone();
+    if shared.fibers.stepping().is_none() {
+        return ctx.gc(why);
+    }
+    shared.fibers.run(|mut ctx| ctx.gc(why)).unwrap_or(Ok(()))
+}
+
 /// Makes an `externref` to a Python object.
 pub(crate) fn new_externref(
     py: Python<'_>,
@@ -78,7 +88,7 @@ pub(crate) fn new_externref(
     }
     let shared = ctx.data().shared.clone();
     if shared.objects.wants_gc() {
-        ctx.gc(None).or_raise(py)?;
+        collect(ctx, None).or_raise(py)?;
         shared.objects.after_gc();
     }
     let key = shared.objects.add_extern(object);
@@ -88,7 +98,7 @@ pub(crate) fn new_externref(
         Err(error) => match error.downcast::<wasmtime::GcHeapOutOfMemory<Key>>() {
             Ok(full) => {
                 let (key, full) = full.take_inner();
-                ctx.gc(Some(&full)).or_raise(py)?;
+                collect(ctx, Some(&full)).or_raise(py)?;
                 wasmtime::ExternRef::new(ctx, key).or_raise(py)
             }
             Err(error) => Err(error).or_raise(py),
@@ -298,6 +308,7 @@ impl StructRef {
             let place = place(index, ty.fields().len())?;
             let field = ty.field(place).ok_or_else(|| PyIndexError::new_err("no such field"))?;
             let value = storage_val(ctx, field.element_type(), value)?;
+            let object = slf.as_super().as_super().get().to_rooted(ctx)?.unwrap_struct(&*ctx).or_raise(py)?;
             object.set_field(&mut *ctx, place, value).or_raise(py)
         })
     }
@@ -330,6 +341,7 @@ impl ArrayRef {
             let place = place(index, object.len(&*ctx).or_raise(py)? as usize)?;
             let ty = object.ty(&*ctx).or_raise(py)?;
             let value = storage_val(ctx, &ty.element_type(), value)?;
+            let object = slf.as_super().as_super().get().to_rooted(ctx)?.unwrap_array(&*ctx).or_raise(py)?;
             object.set(&mut *ctx, place as u32, value).or_raise(py)
         })
     }

@@ -11,10 +11,11 @@ use pyo3::types::{PyList, PyTuple};
 use smallvec::{SmallVec, smallvec};
 use wasmtime::{Caller, Val, ValRaw};
 
+use crate::asyncio;
 use crate::caller::Caller as PyCaller;
 use crate::errors::signature_error;
 use crate::gil;
-use crate::raw;
+use crate::raw::{self, Space};
 use crate::store::Data;
 use crate::store::cell::{Parking, Shared};
 use crate::values::{self, Signature};
@@ -41,12 +42,29 @@ impl HostFunc {
         self.signature.is_plain
     }
 
+    pub(crate) fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Whether the callable gets a `Caller` as first argument.
+    pub(crate) fn takes_caller(&self) -> bool {
+        self.access_caller
+    }
+
     /// Calls the Python callable for values that are no references. `space` holds the arguments and takes the results.
     pub(crate) fn call_plain(
-        &self,
+        self: &Arc<Self>,
         mut caller: Caller<'_, Data>,
         space: &mut [MaybeUninit<ValRaw>],
     ) -> wasmtime::Result<()> {
+        if caller.data().shared.fibers.running() {
+            let (params, results) = (self.signature.params.len(), self.signature.results.len());
+            let given = asyncio::host::call_plain(self, &mut caller, Space::of(&space[..params], params.max(results)))?;
+            for (slot, value) in space.iter_mut().zip(&given.values()[..results]) {
+                slot.write(*value);
+            }
+            return Ok(());
+        }
         let shared = caller.data().shared.clone();
         gil::attached(|py| {
             let parking = shared.park(&mut caller);
@@ -62,11 +80,14 @@ impl HostFunc {
 
     /// Calls the Python callable for values of any kind.
     pub(crate) fn call_any(
-        &self,
+        self: &Arc<Self>,
         mut caller: Caller<'_, Data>,
         params: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
+        if caller.data().shared.fibers.running() {
+            return asyncio::host::call_any(self, &mut caller, params, results);
+        }
         let shared = caller.data().shared.clone();
         gil::attached(|py| {
             let parking = shared.park(&mut caller);
@@ -93,19 +114,29 @@ impl HostFunc {
         parking: &Parking<'_>,
         args: impl IntoIterator<Item = Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let result = if self.access_caller {
+            let caller = Bound::new(py, PyCaller::new(shared.clone(), parking.caller()))?;
+            let result = self.invoke(py, std::iter::once(caller.clone().into_any()).chain(args));
+            caller.get().frame().expire();
+            result
+        } else {
+            self.invoke(py, args)
+        }?;
+        if asyncio::is_awaitable(&result) { Err(asyncio::refuse(&result)) } else { Ok(result) }
+    }
+
+    /// Calls the callable itself.
+    pub(crate) fn invoke<'py>(
+        &self,
+        py: Python<'py>,
+        args: impl IntoIterator<Item = Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let callable = self.callable.get_owned(py)?;
-        if !self.access_caller {
-            return vectorcall::call_python(&callable, &args.into_iter().collect::<Values<'py>>());
-        }
-        let caller = Bound::new(py, PyCaller::new(shared.clone(), parking.caller()))?;
-        let args: Values<'py> = std::iter::once(caller.clone().into_any()).chain(args).collect();
-        let result = vectorcall::call_python(&callable, &args);
-        caller.get().frame().expire();
-        result
+        vectorcall::call_python(&callable, &args.into_iter().collect::<Values<'py>>())
     }
 
     /// Takes the callable's return value apart: nothing, one value, or as many as the type has results.
-    fn results<'py>(&self, result: Bound<'py, PyAny>) -> PyResult<Values<'py>> {
+    pub(crate) fn results<'py>(&self, result: Bound<'py, PyAny>) -> PyResult<Values<'py>> {
         let py = result.py();
         match self.signature.results.len() {
             0 if result.is_none() => Ok(Values::new()),

@@ -96,6 +96,10 @@ pub(crate) fn on_epoch(mut ctx: StoreContextMut<'_, Data>) -> Result<UpdateDeadl
             interrupts.check_deadlines()?;
         }
     }
+    // On a fiber no Python code runs: the event loop handles signals when the call has let it have its turn.
+    if let Some(update) = ctx.data().shared.fibers.on_epoch() {
+        return Ok(update);
+    }
     signals::handle_inside(&mut ctx)?;
     gil::tick();
     Ok(UpdateDeadline::Continue(1))

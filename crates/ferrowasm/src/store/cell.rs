@@ -22,6 +22,7 @@ use super::Store;
 use super::data::Data;
 use super::objects::Objects;
 use super::views::Views;
+use crate::asyncio::fibers::Fibers;
 use crate::errors::Misuse;
 use crate::interrupt;
 
@@ -32,6 +33,9 @@ const IDLE: usize = 0;
 const UNINITIALISED: usize = 1;
 /// `Shared::owner` of a store that was closed.
 const CLOSED: usize = 3;
+/// `Shared::owner` of a store whose asynchronous call is suspended: nobody is inside, and nobody may enter but the one
+/// who resumes the call.
+const SUSPENDED: usize = 5;
 
 /// A number that tells the running thread from every other live thread; never 0, and never odd.
 pub(crate) fn thread_token() -> usize {
@@ -45,11 +49,22 @@ enum Parked {
     Store(NonNull<wasmtime::Store<Data>>),
     Caller(NonNull<Caller<'static, Data>>),
     Context(NonNull<StoreContextMut<'static, Data>>),
+    /// The caller of a host function that is suspended on a fiber.
+    Suspended(NonNull<Caller<'static, Data>>),
 }
 
 /// The address of the engine's store.
 #[derive(Clone, Copy)]
 struct Root(NonNull<wasmtime::Store<Data>>);
+/// How a store was entered: what an `Entry` is made of, for an asynchronous call to keep.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    parked: Parked,
+    outermost: bool,
+}
+
+// SAFETY: as for `Shared`, whose slot holds the same pointers.
+unsafe impl Send for Place {}
 
 /// What a store, its callers and its host functions know about it in common.
 pub(crate) struct Shared {
@@ -62,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) views: Views,
     /// The engine's store.
     root: OnceLock<Root>,
+    /// The asynchronous calls that are under way.
+    pub(crate) fibers: Fibers,
     /// A weak reference to the `Store` object, for what is made inside a callback and has to keep the store alive.
     weak: OnceLock<Py<PyWeakrefReference>>,
 }
@@ -83,6 +100,7 @@ impl Shared {
             objects: Objects::default(),
             views: Views::default(),
             root: OnceLock::new(),
+            fibers: Fibers::default(),
             weak: OnceLock::new(),
         }
     }
@@ -104,6 +122,7 @@ impl Shared {
         match owner {
             UNINITIALISED => Misuse::Uninitialised("Store"),
             CLOSED => Misuse::Closed("Store"),
+            SUSPENDED => Misuse::Suspended,
             _ => Misuse::OtherThread,
         }
     }
@@ -123,8 +142,52 @@ impl Shared {
         // outlive this statement.
         match unsafe { (*self.slot.get()).take() } {
             Some(parked) => Ok(Entry { shared: self, parked, outermost }),
+            // A host function of an asynchronous call runs Python code, and a further call that it has begun is
+            // suspended.
+            None if self.fibers.has_suspended_call() => Err(Misuse::Suspended),
             None => Err(Misuse::Busy),
         }
+    }
+
+    /// Why the running thread cannot use a store that it is not inside of.
+    pub(crate) fn obstacle(&self) -> Misuse {
+        Self::refusal(self.owner.load(Ordering::Acquire))
+    }
+
+    /// Puts the caller of a suspended host function in the slot, while its Python code runs.
+    pub(crate) fn put_suspended(&self, caller: CallerPtr) {
+        // SAFETY: the running thread owns the store. The host function stays where it is until its fiber is resumed,
+        // before which `take_suspended` empties the slot.
+        unsafe { *self.slot.get() = Some(Parked::Suspended(caller.0)) };
+    }
+
+    /// Ends `put_suspended`.
+    pub(crate) fn take_suspended(&self) {
+        // SAFETY: the running thread owns the store.
+        unsafe { *self.slot.get() = None };
+    }
+
+    /// Leaves the store, whose asynchronous call is suspended.
+    pub(crate) fn suspend(&self) {
+        self.owner.store(SUSPENDED, Ordering::Release);
+    }
+
+    /// Enters the store to go on with its asynchronous call.
+    pub(crate) fn resume(&self) -> Result<(), Misuse> {
+        self.owner
+            .compare_exchange(SUSPENDED, thread_token(), Ordering::Acquire, Ordering::Acquire)
+            .map(drop)
+            .map_err(Self::refusal)
+    }
+
+    /// The entry from which an asynchronous call has begun, which is over.
+    ///
+    /// # Safety
+    ///
+    /// `place` is that of an `Entry` of this store, its call is gone, the running thread owns the store, and what was
+    /// in the slot then is still alive.
+    pub(crate) unsafe fn reenter(&self, place: Place) -> Entry<'_> {
+        Entry { shared: self, parked: place.parked, outermost: place.outermost }
     }
 
     /// Makes the context of a host function the one to use until the guard is dropped.
@@ -201,6 +264,12 @@ impl Parking<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct CallerPtr(NonNull<Caller<'static, Data>>);
 
+impl CallerPtr {
+    pub(crate) fn new(caller: &mut Caller<'_, Data>) -> CallerPtr {
+        CallerPtr(NonNull::from(caller).cast::<Caller<'static, Data>>())
+    }
+}
+
 // SAFETY: the pointer is followed only by `get_export`, whose contract demands the thread of the host function.
 unsafe impl Send for CallerPtr {}
 // SAFETY: as for `Send`.
@@ -239,8 +308,8 @@ impl Entry<'_> {
             // outlives the entry: the root store is not dropped while a thread owns the cell, a parked caller not
             // before its guard.
             Parked::Store(store) => unsafe { store.as_mut() }.as_context_mut(),
-            // SAFETY: as above.
-            Parked::Caller(caller) => unsafe { caller.as_mut() }.as_context_mut(),
+            // SAFETY: as above; a suspended host function is not resumed before the entry is dropped.
+            Parked::Caller(caller) | Parked::Suspended(caller) => unsafe { caller.as_mut() }.as_context_mut(),
             // SAFETY: as above.
             Parked::Context(ctx) => unsafe { ctx.as_mut() }.as_context_mut(),
         }
@@ -251,8 +320,25 @@ impl Entry<'_> {
         match &mut self.parked {
             // SAFETY: as in `ctx`.
             Parked::Store(store) => Some(unsafe { store.as_mut() }),
-            Parked::Caller(_) | Parked::Context(_) => None,
+            Parked::Caller(_) | Parked::Context(_) | Parked::Suspended(_) => None,
         }
+    }
+
+    /// Whether Python code of a host function that is suspended on a fiber has entered the store: then WebAssembly has
+    /// to run, and garbage to be collected, on the fiber.
+    pub(crate) fn is_suspended(&self) -> bool {
+        matches!(self.parked, Parked::Suspended(_))
+    }
+
+    /// Whether the store is at rest, or a host function is suspended on a fiber: then asynchronous calls can begin.
+    pub(crate) fn may_await(&self) -> bool {
+        self.outermost || self.is_suspended()
+    }
+
+    /// Gives the right to use the store to an asynchronous call, which gives it back with `Shared::reenter`.
+    pub(crate) fn hand_over(self) -> Place {
+        let entry = std::mem::ManuallyDrop::new(self);
+        Place { parked: entry.parked, outermost: entry.outermost }
     }
 
     /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has
@@ -339,8 +425,17 @@ impl StoreCell {
                 Ok(store)
             }
             Err(CLOSED) => Ok(None),
+            Err(SUSPENDED) => Err(Misuse::Suspended),
             Err(owner) if owner == thread_token() => Err(Misuse::CloseInside),
             Err(_) => Err(Misuse::OtherThread),
+        }
+    }
+
+    /// Ends the asynchronous calls of a store that is garbage: nobody will resume them.
+    pub(crate) fn abandon(&self) {
+        if self.shared.resume().is_ok() {
+            self.shared.cut(0);
+            self.shared.owner.store(IDLE, Ordering::Release);
         }
     }
 
@@ -352,5 +447,11 @@ impl StoreCell {
             self.shared.owner.store(CLOSED, Ordering::Release);
             drop(store);
         }
+    }
+}
+
+impl Drop for StoreCell {
+    fn drop(&mut self) {
+        self.abandon();
     }
 }

@@ -35,7 +35,7 @@ impl Frame {
             return Err(Misuse::Expired(self.kind).into());
         }
         if !self.shared.runs_here() {
-            return Err(Misuse::OtherThread.into());
+            return Err(self.shared.obstacle().into());
         }
         // On this thread the host function cannot return while we are here.
         Ok(self.shared.enter_nested()?)

@@ -21,6 +21,8 @@ pub(crate) struct Data {
     /// Resources of components to be dropped.
     pub(crate) abandoned: Arc<Abandoned>,
     pub(crate) interrupts: Interrupts,
+    /// The function through which host functions suspend asynchronous calls; `None` before the first one.
+    pub(crate) bridge: Option<wasmtime::Func>,
     /// `Config.max_wasm_stack` of the engine, in bytes.
     pub(crate) max_wasm_stack: usize,
     /// Up to this size, in bytes, memories grow in place.
@@ -37,6 +39,7 @@ impl Data {
             engine: engine.clone(),
             abandoned: Arc::default(),
             interrupts: Interrupts::new(engine),
+            bridge: None,
             max_wasm_stack: engine.max_wasm_stack,
             fixed_memory_size: engine.fixed_memory_size,
         }

@@ -218,6 +218,7 @@ impl Store {
             Ok(_) => "<Store>",
             Err(Misuse::Closed(_)) => "<Store (closed)>",
             Err(Misuse::Uninitialised(_)) => "<Store (not initialised)>",
+            Err(Misuse::Suspended) => "<Store (suspended)>",
             Err(_) => "<Store (running)>",
         }
     }
@@ -234,6 +235,7 @@ impl Store {
 
     /// Called by Python's collector for a store that is garbage: nobody can be inside it.
     fn __clear__(&self, py: Python<'_>) {
+        self.cell.abandon();
         let _ = self.close_native(py);
     }
 }

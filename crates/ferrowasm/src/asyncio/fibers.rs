@@ -1,0 +1,390 @@
+//! The asynchronous calls of one store, and how host functions suspend them.
+//!
+//! A store has a stack of *levels*: the asynchronous call that is under way, the one that its host function has made
+//! meanwhile, and so on. Each is a future of the engine with a fiber of its own. Only the outermost is polled from the
+//! ordinary stack; each other one is polled by the host function, on the fiber of the level below, that waits for it. So
+//! all activations of the store are on one chain whenever WebAssembly runs or garbage is collected, as the engine
+//! expects.
+//!
+//! While a fiber is suspended, Python code of its host function may use the store through the context of the host
+//! function, but only for what neither runs WebAssembly nor collects garbage: for the engine's collector does not see
+//! what is on a suspended fiber. Everything else is done on the fiber: by a further level, or by `Fibers::run`.
+#![allow(unsafe_code)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use pyo3::PyResult;
+use wasmtime::{Caller, Error, Func, StoreContextMut, UpdateDeadline};
+
+use super::host::Request;
+use super::operation::{Outcome, Work};
+use super::wake::Signal;
+use crate::raw;
+use crate::store::Data;
+use crate::store::cell::{CallerPtr, Entry, Place, Shared};
+
+/// What a host function that is suspended is to do when its fiber goes on.
+enum Command {
+    /// Poll the level above.
+    Poll,
+    /// Use the context of the host function.
+    Run(Box<dyn FnOnce(&mut Caller<'_, Data>) + Send>),
+    /// Return this.
+    Return(wasmtime::Result<()>),
+}
+
+/// One asynchronous call.
+struct Level {
+    id: u64,
+    /// Missing while it is polled, and afterwards.
+    future: Option<Work<'static>>,
+    outcome: Option<wasmtime::Result<Outcome>>,
+    /// How the store was used when the call began.
+    place: Place,
+    /// The host function in which the fiber is suspended.
+    parked: Option<CallerPtr>,
+    /// What the host function wants to be done, until the driver has seen it.
+    request: Option<Request>,
+    command: Option<Command>,
+}
+
+#[derive(Default)]
+struct Levels {
+    levels: Vec<Level>,
+    made: u64,
+    /// The level whose host function's Python code runs now.
+    stepping: Option<usize>,
+}
+
+/// See the module. Used by the thread that owns the store, and by host functions on its fibers.
+#[derive(Default)]
+pub(crate) struct Fibers {
+    levels: Mutex<Levels>,
+    /// Whether code of the store runs on a fiber.
+    running: AtomicBool,
+    /// Whether no tick has come since the call was last resumed.
+    fresh: AtomicBool,
+    signal: OnceLock<Arc<Signal>>,
+}
+
+impl Fibers {
+    fn lock(&self) -> MutexGuard<'_, Levels> {
+        self.levels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What wakes the call that is under way.
+    pub(super) fn signal(&self) -> &Arc<Signal> {
+        self.signal.get_or_init(Arc::default)
+    }
+
+    /// Whether code of the store runs on a fiber, so that host functions can be suspended.
+    #[inline]
+    pub(crate) fn running(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// What a call on a fiber does at a tick of the ticker; `None` for one that runs on the ordinary stack.
+    ///
+    /// It lets the event loop have its turn, but not at the first tick after it was resumed: ticks may have passed while
+    /// it was suspended.
+    pub(crate) fn on_epoch(&self) -> Option<UpdateDeadline> {
+        if !self.running() {
+            return None;
+        }
+        let fresh = self.fresh.swap(false, Ordering::Relaxed);
+        Some(if fresh { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) })
+    }
+
+    /// How many calls are under way.
+    pub(crate) fn depth(&self) -> usize {
+        self.lock().levels.len()
+    }
+
+    /// The place of a call among those that are under way.
+    pub(super) fn index(&self, id: u64) -> Option<usize> {
+        self.lock().levels.iter().position(|level| level.id == id)
+    }
+
+    /// The level whose host function's Python code runs now.
+    pub(crate) fn stepping(&self) -> Option<usize> {
+        self.lock().stepping
+    }
+
+    /// Whether Python code of a host function runs that has begun a further call, which is suspended.
+    pub(crate) fn has_suspended_call(&self) -> bool {
+        let levels = self.lock();
+        levels.stepping.is_some_and(|index| levels.levels.len() > index + 1)
+    }
+
+    pub(crate) fn set_stepping(&self, level: Option<usize>) {
+        self.lock().stepping = level;
+    }
+
+    /// Polls the uppermost call, through those below it. Runs WebAssembly.
+    pub(super) fn poll(&self) {
+        {
+            let mut levels = self.lock();
+            let Some(top) = levels.levels.len().checked_sub(1) else { return };
+            for level in &mut levels.levels[..top] {
+                level.command = Some(Command::Poll);
+            }
+        }
+        self.poll_outermost();
+    }
+
+    fn poll_outermost(&self) {
+        struct Running<'a>(&'a AtomicBool);
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                self.0.store(false, Ordering::Relaxed);
+            }
+        }
+        self.running.store(true, Ordering::Relaxed);
+        self.fresh.store(true, Ordering::Relaxed);
+        let _running = Running(&self.running);
+        self.poll_level(0);
+    }
+
+    fn poll_level(&self, index: usize) {
+        let Some(mut future) = self.lock().levels.get_mut(index).and_then(|level| level.future.take()) else { return };
+        let waker = Waker::from(self.signal().clone());
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        let mut levels = self.lock();
+        match polled {
+            Poll::Pending => levels.levels[index].future = Some(future),
+            Poll::Ready(outcome) => {
+                levels.levels[index].outcome = Some(outcome);
+                drop(levels);
+                drop(future);
+            }
+        }
+    }
+
+    /// What the last poll of the uppermost call has led to.
+    pub(super) fn status(&self) -> Status {
+        let mut levels = self.lock();
+        let Some(level) = levels.levels.last_mut() else { return Status::Gone };
+        if let Some(outcome) = level.outcome.take() {
+            Status::Done(outcome)
+        } else if let Some(request) = level.request.take() {
+            Status::Request(request)
+        } else if level.future.is_some() {
+            Status::Waiting
+        } else {
+            Status::Gone
+        }
+    }
+
+    /// Removes the uppermost call, which is over.
+    pub(super) fn pop(&self) -> Option<Place> {
+        let level = self.lock().levels.pop();
+        level.map(|level| level.place)
+    }
+
+    /// The context of the host function that level `index` is suspended in.
+    pub(super) fn parked(&self, index: usize) -> Option<CallerPtr> {
+        self.lock().levels.get(index).and_then(|level| level.parked)
+    }
+
+    /// Lets the host function of the uppermost call return when it is polled next.
+    pub(super) fn answer(&self, result: wasmtime::Result<()>) {
+        if let Some(level) = self.lock().levels.last_mut() {
+            level.command = Some(Command::Return(result));
+        }
+    }
+
+    /// Runs `work` in the host function of level `index`, on its fiber, with the levels above it at rest.
+    ///
+    /// The caller owns the store and is off its fibers.
+    fn run_at(&self, index: usize, work: Box<dyn FnOnce(&mut Caller<'_, Data>) + Send>) {
+        {
+            let mut levels = self.lock();
+            for level in &mut levels.levels[..index] {
+                level.command = Some(Command::Poll);
+            }
+            levels.levels[index].command = Some(Command::Run(work));
+        }
+        self.poll_outermost();
+    }
+
+    /// Drops the calls from level `index` on. The futures above it are dropped by the host functions that wait for them,
+    /// as their fibers unwind.
+    pub(super) fn drop_from(&self, index: usize) {
+        let future = self.lock().levels.get_mut(index).and_then(|level| level.future.take());
+        drop(future);
+        let rest = {
+            let mut levels = self.lock();
+            let index = index.min(levels.levels.len());
+            levels.levels.split_off(index)
+        };
+        drop(rest);
+    }
+
+    /// Runs `work` on the fiber of the host function whose Python code runs now.
+    ///
+    /// To be used for what may collect garbage of the engine.
+    pub(crate) fn run<R: Send>(&self, work: impl FnOnce(StoreContextMut<'_, Data>) -> R + Send) -> Option<R> {
+        let mut result = None;
+        let index = self.depth().checked_sub(1)?;
+        {
+            let slot = &mut result;
+            let job: Box<dyn FnOnce(&mut Caller<'_, Data>) + Send> =
+                Box::new(move |caller| *slot = Some(work(wasmtime::AsContextMut::as_context_mut(caller))));
+            // SAFETY: only the lifetime changes. `run_at` has run the job when it returns, or it is dropped here.
+            let job = unsafe {
+                std::mem::transmute::<
+                    Box<dyn FnOnce(&mut Caller<'_, Data>) + Send + '_>,
+                    Box<dyn FnOnce(&mut Caller<'_, Data>) + Send + 'static>,
+                >(job)
+            };
+            self.run_at(index, job);
+            let left = self.lock().levels.get_mut(index).and_then(|level| level.command.take());
+            drop(left);
+        }
+        result
+    }
+}
+
+/// What a poll has led to.
+pub(super) enum Status {
+    /// The call is over.
+    Done(wasmtime::Result<Outcome>),
+    /// A host function is to be called.
+    Request(Request),
+    /// The call waits for something else than Python, or lets others have their turn.
+    Waiting,
+    /// There is no call: it was dropped.
+    Gone,
+}
+
+/// A host function waits on a fiber.
+struct Parked<'a> {
+    fibers: &'a Fibers,
+    index: usize,
+    request: Request,
+}
+
+impl Drop for Parked<'_> {
+    /// The host function returns, or its fiber is being unwound: what it has started ends first.
+    fn drop(&mut self) {
+        self.fibers.drop_from(self.index + 1);
+        if let Ok(mut request) = self.request.try_lock() {
+            request.expire();
+        }
+        let left = self.fibers.lock().levels.get_mut(self.index).map(|level| {
+            level.parked = None;
+            (level.request.take(), level.command.take())
+        });
+        drop(left);
+    }
+}
+
+/// Leaves the fiber that runs; returns when the call is polled the next time, or with an error when it is dropped.
+pub(crate) fn suspend(caller: &mut Caller<'_, Data>) -> wasmtime::Result<()> {
+    let bridge = caller.data().bridge.ok_or_else(|| Error::msg("the store has no asynchronous call"))?;
+    raw::call_bridge(caller, bridge)
+}
+
+/// Makes the function through which host functions suspend their fiber, once for each store.
+///
+/// The engine suspends fibers for asynchronous host functions only, while ours are synchronous ones, so that
+/// synchronous calls may use them too. They call this asynchronous function, which does nothing but wait once.
+pub(crate) fn prepare(ctx: &mut StoreContextMut<'_, Data>) {
+    if ctx.data().bridge.is_none() {
+        let bridge = Func::wrap_async(&mut *ctx, |_caller: Caller<'_, Data>, (): ()| Box::new(Once(false)));
+        ctx.data_mut().bridge = Some(bridge);
+    }
+}
+
+/// Is ready when it is polled the second time.
+struct Once(bool);
+
+impl Future for Once {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+/// Adds a call to those of the store that was entered, and gives its number.
+pub(super) fn begin(
+    mut entry: Entry<'_>,
+    make: impl for<'c> FnOnce(StoreContextMut<'c, Data>) -> PyResult<Work<'c>>,
+) -> PyResult<u64> {
+    let work = make(entry.ctx())?;
+    // SAFETY: only the lifetime changes. The future borrows the engine's store, through a context that `entry` has taken
+    // out of the slot of the store. The level keeps the place from which it was taken: nobody else gets a context from
+    // there before the level is gone, future and all. The `StoreCell` drops all levels before it drops the store, and a
+    // host function those that were begun in it before it returns.
+    let future = unsafe { std::mem::transmute::<Work<'_>, Work<'static>>(work) };
+    let shared = entry.shared;
+    let place = entry.hand_over();
+    let mut levels = shared.fibers.lock();
+    levels.made += 1;
+    let id = levels.made;
+    levels.levels.push(Level {
+        id,
+        future: Some(future),
+        outcome: None,
+        place,
+        parked: None,
+        request: None,
+        command: None,
+    });
+    Ok(id)
+}
+
+/// The entry from which a call has begun that is gone now. The running thread owns the store.
+pub(super) fn reenter(shared: &Shared, place: Place) -> Entry<'_> {
+    // SAFETY: the place was given out by `pop` or `cut`, which have removed the level. A call that began in a host
+    // function is only removed while that is suspended, or by its own end, after which no place is left.
+    unsafe { shared.reenter(place) }
+}
+
+impl Shared {
+    /// Ends the calls from level `index` on, each on the fiber that has polled it, and gives the place of the lowest.
+    ///
+    /// The caller owns the store and is off its fibers.
+    pub(crate) fn cut(self: &Arc<Self>, index: usize) -> Option<Place> {
+        let place = self.fibers.lock().levels.get(index).map(|level| level.place)?;
+        match index.checked_sub(1) {
+            // The host function of the level below is suspended, since it has made the call.
+            Some(below) if self.fibers.lock().levels[below].parked.is_some() => {
+                let shared = self.clone();
+                self.fibers.run_at(below, Box::new(move |_| shared.fibers.drop_from(index)));
+            }
+            _ => self.fibers.drop_from(index),
+        }
+        Some(place)
+    }
+}
+
+/// Hands a request of a host function, which runs on the fiber of the uppermost level, to the driver, and waits for the
+/// answer.
+pub(crate) fn request(caller: &mut Caller<'_, Data>, request: Request) -> wasmtime::Result<()> {
+    let shared = caller.data().shared.clone();
+    let fibers = &shared.fibers;
+    let index = {
+        let mut levels = fibers.lock();
+        let index = levels.levels.len() - 1;
+        levels.levels[index].request = Some(request.clone());
+        levels.levels[index].parked = Some(CallerPtr::new(caller));
+        index
+    };
+    let _parked = Parked { fibers, index, request };
+    loop {
+        suspend(caller)?;
+        let command = fibers.lock().levels[index].command.take();
+        match command {
+            Some(Command::Poll) => fibers.poll_level(index + 1),
+            Some(Command::Run(work)) => work(caller),
+            Some(Command::Return(result)) => return result,
+            None => {}
+        }
+    }
+}

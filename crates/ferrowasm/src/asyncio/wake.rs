@@ -1,0 +1,96 @@
+//! How a future of the engine that waits for something outside of Python wakes the event loop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::Wake;
+use std::time::Duration;
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+/// Whether a suspended call can go on, and whom to tell.
+#[derive(Default)]
+pub(crate) struct Signal {
+    woken: AtomicBool,
+    condition: Condvar,
+    target: Mutex<Option<Target>>,
+}
+
+/// A future of asyncio that the task awaits, and its event loop.
+struct Target {
+    event_loop: Py<PyAny>,
+    future: Py<PyAny>,
+}
+
+impl Signal {
+    /// Whether the signal has come since this was last asked.
+    pub(super) fn take(&self) -> bool {
+        self.woken.swap(false, Ordering::AcqRel)
+    }
+
+    /// A new future of the running event loop that is done once the signal comes.
+    pub(super) fn future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
+        let future = event_loop.call_method0("create_future")?;
+        let target = Target { event_loop: event_loop.unbind(), future: future.clone().unbind() };
+        let previous = self.target.lock().unwrap_or_else(PoisonError::into_inner).replace(target);
+        drop(previous);
+        if self.woken.load(Ordering::Acquire) {
+            self.notify();
+        }
+        Ok(future)
+    }
+
+    /// Blocks until the signal comes, but not for longer than `timeout`.
+    pub(super) fn wait(&self, timeout: Duration) {
+        let guard = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.take() {
+            let waited = self.condition.wait_timeout_while(guard, timeout, |_| !self.take());
+            drop(waited);
+        }
+    }
+
+    /// Lets go of the future.
+    pub(super) fn forget(&self) {
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(target);
+    }
+
+    /// Tells the event loop, on whatever thread this is.
+    fn notify(&self) {
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.condition.notify_all();
+        let Some(target) = target else { return };
+        // Nobody waits any more when the interpreter shuts down.
+        let told = Python::try_attach(|py| -> PyResult<()> {
+            let finish = py.import("ferrowasm._asyncio")?.getattr("finish")?;
+            target.event_loop.call_method1(py, "call_soon_threadsafe", (finish, &target.future)).map(drop)
+        });
+        // The loop may be closed: then nobody waits any more, either.
+        drop(told);
+    }
+
+    pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.target.try_lock() {
+            Ok(target) => match &*target {
+                Some(target) => {
+                    visit.call(&target.event_loop)?;
+                    visit.call(&target.future)
+                }
+                None => Ok(()),
+            },
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.notify();
+    }
+}
