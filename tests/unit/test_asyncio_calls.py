@@ -1,0 +1,810 @@
+"""Calls that are awaited, and host functions that await."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import gc
+import time
+import types
+import warnings
+import weakref
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from async_support import ADD, LOOPS, RELAY, SPIN, exports_of, relay
+from support import engine_with, func_type, host, instantiate, raises
+
+from ferrowasm import (
+    Caller,
+    Engine,
+    ExpiredError,
+    ExternRef,
+    Func,
+    Instance,
+    Linker,
+    Module,
+    SignatureError,
+    Store,
+    StoreBusyError,
+    Trap,
+    TrapCode,
+    WasmtimeError,
+    WrongStoreError,
+)
+
+SUSPENDED = (
+    "an asynchronous call of the store is suspended; a store runs one call at a time, so await that call first, or use another store"
+)
+REACHED = (
+    "an asynchronous host function was called by a synchronous call: use call_async (or instantiate_async), and await it"
+)
+
+
+@pytest.fixture(params=LOOPS)
+def run(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
+    return LOOPS[request.param]
+
+
+async def increment(number: int) -> int:
+    await asyncio.sleep(0)
+    return number + 1
+
+
+def test_a_call_can_be_awaited(run: Any) -> None:
+    store = Store()
+    add = exports_of(ADD, store).func("add")
+
+    async def main() -> tuple[int, int]:
+        return await add.call_async(store, 1, 2), await asyncio.create_task(add.call_async(store, 3, 4))
+
+    assert run(main()) == (3, 7)
+
+
+def test_a_call_can_be_the_main_program(run: Any) -> None:
+    store = Store()
+    assert run(exports_of(ADD, store).func("add").call_async(store, 20, 22)) == 42
+
+
+@pytest.mark.parametrize(("results", "expected"), [("", None), ("i64", 1), ("i64 i64 i64", [1, 1, 1])])
+def test_results_are_those_of_a_synchronous_call(results: str, expected: Any) -> None:
+    values = "(i64.const 1)" * len(results.split())
+    store, exports = instantiate(f'(module (func (export "f") (result {results}) {values}))')
+    assert asyncio.run(exports.func("f").call_async(store)) == expected
+    assert exports.func("f")(store) == expected
+
+
+def test_references_cross_in_both_directions(run: Any) -> None:
+    store = Store()
+
+    async def pair(first: object, second: object) -> object:
+        await asyncio.sleep(0)
+        return [first, second]
+
+    _, exports = instantiate(
+        '(module (import "" "h" (func $h (param externref externref) (result externref)))'
+        '(func (export "f") (param externref externref) (result externref externref)'
+        "(call $h (local.get 1) (local.get 0)) (local.get 0)))",
+        [host(store, pair, "ee", "e")],
+        store,
+    )
+    a, b = object(), object()
+    assert run(exports.func("f").call_async(store, a, b)) == [[b, a], a]
+
+
+def test_a_host_function_that_awaits_lets_other_tasks_run(run: Any) -> None:
+    seen: list[str] = []
+
+    async def main() -> None:
+        event = asyncio.Event()
+
+        async def wait(number: int) -> int:
+            seen.append("wait")
+            await event.wait()
+            return number
+
+        async def other() -> None:
+            seen.append("other")
+            event.set()
+
+        store, f = relay(wait)
+        results = await asyncio.gather(f.call_async(store, 7), other())
+        assert results == [7, None]
+
+    run(main())
+    assert seen == ["wait", "other"]
+
+
+class Awaitable:
+    """Something that can be awaited and is no coroutine."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __await__(self) -> Generator[Any, Any, int]:
+        yield from asyncio.sleep(0).__await__()
+        return self.value
+
+
+@types.coroutine
+def generator_based(value: int) -> Generator[Any, Any, int]:
+    yield
+    return value + 1
+
+
+@pytest.mark.parametrize(
+    "function",
+    [increment, functools.partial(increment), lambda x: increment(x), lambda x: Awaitable(x + 1), generator_based],
+    ids=["async def", "partial", "lambda", "awaitable", "generator"],
+)
+def test_any_callable_that_returns_an_awaitable_is_an_asynchronous_host_function(function: Any) -> None:
+    store, f = relay(function)
+    assert asyncio.run(f.call_async(store, 1)) == 2
+
+
+def test_a_future_may_be_returned_by_a_host_function(run: Any) -> None:
+    async def main() -> int:
+        future = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.01, future.set_result, 5)
+        store, f = relay(lambda _: future)
+        result: int = await f.call_async(store, 0)
+        return result
+
+    assert run(main()) == 5
+
+
+def test_plain_host_functions_work_in_both_kinds_of_calls() -> None:
+    store, f = relay(lambda x: x + 1)
+    assert (f(store, 1), asyncio.run(f.call_async(store, 2)), f(store, 3)) == (2, 3, 4)
+
+
+def test_a_synchronous_call_that_reaches_an_asynchronous_host_function_says_what_to_use() -> None:
+    store, f = relay(increment)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with raises(WasmtimeError, REACHED):
+            f(store, 1)
+        assert asyncio.run(f.call_async(store, 1)) == 2
+        with raises(WasmtimeError, REACHED):
+            f(store, 1)
+
+
+def test_an_awaitable_is_no_externref() -> None:
+    store = Store()
+
+    async def make() -> int:
+        return 5
+
+    f = host(store, make, "", "e")
+    with raises(WasmtimeError, REACHED):
+        f(store)
+    assert asyncio.run(f.call_async(store)) == 5
+
+
+def test_a_host_function_can_be_called_directly() -> None:
+    store = Store()
+    assert asyncio.run(host(store, increment, "i", "i").call_async(store, 1)) == 2
+
+
+def test_linkers_take_asynchronous_functions_and_instantiate_both_ways() -> None:
+    engine = Engine()
+    linker = Linker(engine)
+    linker.define_func("", "h", func_type("i", "i"), increment)
+    module = Module(engine, RELAY)
+
+    async def main() -> None:
+        store = Store(engine)
+        pre = linker.instantiate_pre(module)
+        for instance in [
+            linker.instantiate(store, module),
+            await linker.instantiate_async(store, module),
+            await pre.instantiate_async(store),
+            pre.instantiate(store),
+        ]:
+            assert isinstance(instance, Instance)
+            assert await instance.exports(store).func("f").call_async(store, 1) == 2
+
+    asyncio.run(main())
+
+
+START = '(module (import "" "h" (func $h)) (start $h))'
+
+
+def test_a_start_function_can_wait() -> None:
+    engine = Engine()
+    linker = Linker(engine)
+    seen: list[int] = []
+
+    async def note() -> None:
+        await asyncio.sleep(0.001)
+        seen.append(1)
+
+    linker.define_func("", "h", func_type(), note)
+    module = Module(engine, START)
+
+    async def main() -> None:
+        store = Store(engine)
+        await linker.instantiate_async(store, module)
+        await linker.instantiate_pre(module).instantiate_async(store)
+        with raises(WasmtimeError, REACHED):
+            linker.instantiate(store, module)
+        with raises(WasmtimeError, REACHED):
+            linker.instantiate_pre(module).instantiate(store)
+        with raises(WasmtimeError, REACHED):
+            Instance(store, module, [host(store, note)])
+
+    asyncio.run(main())
+    assert seen == [1, 1]
+
+
+def test_a_synchronous_start_function_runs_in_a_store_that_has_made_asynchronous_calls() -> None:
+    seen: list[str] = []
+    store, f = relay(increment)
+    asyncio.run(f.call_async(store, 1))
+    Instance(store, Module(store.engine, START), [host(store, lambda: seen.append("started"))])
+    assert seen == ["started"]
+
+
+def test_context_variables_are_those_of_the_caller(run: Any) -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+    seen: list[str] = []
+
+    async def look(number: int) -> int:
+        seen.append(variable.get())
+        await asyncio.sleep(0)
+        seen.append(variable.get())
+        variable.set("host")
+        return number
+
+    async def main() -> None:
+        store, f = relay(look)
+        variable.set("caller")
+        await f.call_async(store, 1)
+        seen.append(variable.get())
+
+    run(main())
+    assert seen == ["caller", "caller", "host"]
+
+
+def test_the_host_function_runs_in_the_task_and_thread_of_the_caller(run: Any) -> None:
+    async def main() -> None:
+        async def look(number: int) -> int:
+            return int(asyncio.current_task() is task)
+
+        store, f = relay(look)
+        task = asyncio.create_task(f.call_async(store, 0))
+        assert await task == 1
+
+    run(main())
+
+
+def test_a_caller_works_until_its_host_coroutine_returns() -> None:
+    wat = """(module (import "" "h" (func $h)) (memory (export "memory") 1) (data (i32.const 0) "hello")
+      (func (export "f") (call $h)))"""
+    callers: list[Caller] = []
+    store = Store()
+
+    async def read(caller: Caller) -> None:
+        callers.append(caller)
+        memory = caller["memory"]
+        assert memory.read(caller, 0, 5) == b"hello"
+        await asyncio.sleep(0)
+        memory.write(store, b"world")
+        assert memory.grow(caller, 1) == 1
+
+    _, exports = instantiate(wat, [host(store, read, access_caller=True)], store)
+    asyncio.run(exports.func("f").call_async(store))
+    assert exports.memory("memory").read(store, 0, 5) == b"world"
+    with pytest.raises(ExpiredError):
+        callers[0]["memory"]
+
+
+def test_a_second_call_of_a_suspended_store_raises_at_once(run: Any) -> None:
+    async def main() -> None:
+        started, finish = asyncio.Event(), asyncio.Event()
+
+        async def wait(number: int) -> int:
+            started.set()
+            await finish.wait()
+            return number
+
+        store, f = relay(wait)
+        task = asyncio.create_task(f.call_async(store, 1))
+        await started.wait()
+        with raises(StoreBusyError, SUSPENDED):
+            await f.call_async(store, 2)
+        with raises(StoreBusyError, SUSPENDED):
+            f(store, 2)
+        with raises(StoreBusyError, SUSPENDED):
+            store.close()
+        with raises(StoreBusyError, SUSPENDED):
+            store.gc()
+        assert repr(store) == "<Store (suspended)>"
+        finish.set()
+        assert await task == 1
+        assert f is not None
+        assert await f.call_async(store, 3) == 3
+
+    run(main())
+
+
+def test_a_caller_is_refused_to_other_tasks_while_its_call_is_suspended() -> None:
+    async def main() -> None:
+        callers: list[Caller] = []
+        finish = asyncio.Event()
+
+        async def wait(caller: Caller, number: int) -> int:
+            callers.append(caller)
+            await finish.wait()
+            return number
+
+        store, f = relay(wait, access_caller=True)
+        task = asyncio.create_task(f.call_async(store, 1))
+        await asyncio.sleep(0)
+        with raises(StoreBusyError, SUSPENDED):
+            callers[0]["f"]
+        finish.set()
+        await task
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("depth", [1, 2, 30])
+def test_nested_calls_work_at_any_depth(run: Any, depth: int) -> None:
+    store = Store()
+
+    async def descend(number: int) -> int:
+        await asyncio.sleep(0)
+        if number == 0:
+            return 100
+        result: int = await f.call_async(store, number - 1)
+        await asyncio.sleep(0)
+        return result + 1
+
+    _, f = relay(descend, store)
+    assert run(f.call_async(store, depth)) == 100 + depth
+
+
+def test_endless_nesting_is_a_recursion_error() -> None:
+    store = Store()
+
+    async def descend(number: int) -> int:
+        result: int = await f.call_async(store, number)
+        return result
+
+    _, f = relay(descend, store)
+    with pytest.raises(RecursionError):
+        asyncio.run(f.call_async(store, 1))
+    assert exports_of(ADD, store).func("add")(store, 1, 2) == 3
+
+
+def test_synchronous_calls_work_inside_of_asynchronous_ones() -> None:
+    store = Store()
+    add = exports_of(ADD, store).func("add")
+    _, relayed = relay(lambda x: add(store, x, 1), store)
+
+    async def twice(number: int) -> int:
+        once: int = relayed(store, number)
+        await asyncio.sleep(0)
+        result: int = relayed(store, once)
+        return result
+
+    _, f = relay(twice, store)
+    assert asyncio.run(f.call_async(store, 1)) == 3
+
+
+def test_a_synchronous_call_inside_of_an_asynchronous_one_cannot_reach_an_asynchronous_host_function() -> None:
+    store = Store()
+    _, inner = relay(increment, store)
+    _, f = relay(lambda x: inner(store, x), store)
+    with raises(WasmtimeError, REACHED):
+        asyncio.run(f.call_async(store, 1))
+
+
+def test_an_asynchronous_call_cannot_begin_inside_of_a_synchronous_one() -> None:
+    store = Store()
+    _, inner = relay(increment, store)
+
+    def begin(number: int) -> int:
+        with raises(
+            StoreBusyError,
+            "an asynchronous call cannot begin inside of a synchronous call of the same store; make the outer call with call_async, too",
+        ):
+            inner.call_async(store, number).send(None)
+        return number
+
+    _, f = relay(begin, store)
+    assert f(store, 1) == 1
+
+
+def test_instances_can_be_made_inside_of_a_host_coroutine() -> None:
+    store = Store()
+    seen: list[str] = []
+
+    async def make(number: int) -> int:
+        await asyncio.sleep(0)
+        _, exports = instantiate(START, [host(store, lambda: seen.append("started"))], store)
+        assert len(exports) == 0
+        result: int = exports_of(ADD, store).func("add")(store, number, 1)
+        return result
+
+    _, f = relay(make, store)
+    assert asyncio.run(f.call_async(store, 1)) == 2
+    assert seen == ["started"]
+
+
+def test_garbage_is_collected_while_a_call_is_under_way() -> None:
+    """The references on the suspended stack survive the collection."""
+    store = Store()
+    wat = """(module (import "" "h" (func $h (param i32)))
+      (type $box (struct (field (mut i32))))
+      (func (export "f") (param i32) (result i32) (local (ref null $box))
+        (local.set 1 (struct.new $box (local.get 0)))
+        (call $h (i32.sub (local.get 0) (i32.const 1)))
+        (struct.get $box 0 (local.get 1))))"""
+
+    async def collect(number: int) -> None:
+        store.gc()
+        await asyncio.sleep(0)
+        store.gc()
+        if number > 0:
+            assert await f.call_async(store, number) == number
+        references = [ExternRef(object()) for _ in range(10)]
+        keep = host(store, lambda x: None, "e")
+        for reference in references:
+            keep(store, reference)
+        store.gc()
+
+    _, exports = instantiate(wat, [host(store, collect, "i")], store)
+    f = exports.func("f")
+    assert asyncio.run(f.call_async(store, 10)) == 10
+
+
+def test_many_references_made_in_a_host_coroutine_survive() -> None:
+    store = Store()
+    keep: list[object] = []
+
+    async def make() -> list[object]:
+        for _ in range(3):
+            identity = host(store, lambda x: x, "e", "e")
+            for _ in range(3000):
+                keep.append(object())
+                assert identity(store, keep[-1]) is keep[-1]
+            await asyncio.sleep(0)
+        return keep
+
+    f = host(store, make, "", "e")
+    assert asyncio.run(f.call_async(store)) is keep
+
+
+def test_exceptions_come_out_as_the_same_object(run: Any) -> None:
+    error = KeyError("host")
+
+    async def fail(number: int) -> int:
+        await asyncio.sleep(0)
+        raise error
+
+    store, f = relay(fail)
+    with pytest.raises(KeyError) as caught:
+        run(f.call_async(store, 1))
+    assert caught.value is error
+    assert any(frame.name == "fail" for frame in caught.traceback)
+    assert run(exports_of(ADD, store).func("add").call_async(store, 1, 2)) == 3
+
+
+def test_exceptions_pass_through_nested_calls(run: Any) -> None:
+    store = Store()
+    finished: list[int] = []
+
+    async def descend(number: int) -> int:
+        try:
+            await asyncio.sleep(0)
+            if number == 0:
+                raise LookupError("deep")
+            result: int = await f.call_async(store, number - 1)
+            return result
+        finally:
+            finished.append(number)
+
+    _, f = relay(descend, store)
+    with pytest.raises(LookupError, match="deep"):
+        run(f.call_async(store, 20))
+    assert finished == list(range(21))
+
+
+def test_an_exception_of_a_nested_call_can_be_handled() -> None:
+    store = Store()
+    _, exports = instantiate('(module (func (export "bad") unreachable))', [], store)
+
+    async def handle(number: int) -> int:
+        with pytest.raises(Trap) as caught:
+            await exports.func("bad").call_async(store)
+        assert caught.value.trap_code is TrapCode.UNREACHABLE
+        return number
+
+    _, f = relay(handle, store)
+    assert asyncio.run(f.call_async(store, 4)) == 4
+
+
+def test_a_trap_tells_the_frames_of_all_calls() -> None:
+    store = Store()
+    _, bad = instantiate('(module (func $bad (export "bad") unreachable))', [], store)
+
+    async def call(number: int) -> int:
+        await bad.func("bad").call_async(store)
+        return number
+
+    wat = RELAY.replace('(func (export "f")', '(func $outer (export "f")')
+    _, exports = instantiate(wat, [host(store, call, "i", "i")], store)
+    with pytest.raises(Trap) as caught:
+        asyncio.run(exports.func("f").call_async(store, 1))
+    assert [frame.func_name for frame in caught.value.frames] == ["bad", "outer"]
+
+
+def test_stop_iteration_is_no_end_of_the_call() -> None:
+    def stop(number: int) -> int:
+        raise StopIteration(number)
+
+    store, f = relay(stop)
+    with pytest.raises(RuntimeError, match="coroutine raised StopIteration") as caught:
+        asyncio.run(f.call_async(store, 1))
+    assert isinstance(caught.value.__cause__, StopIteration)
+
+
+def test_misuse_raises_when_the_call_is_awaited() -> None:
+    store = Store()
+    add = exports_of(ADD, store).func("add")
+    with raises(SignatureError, "too few parameters provided: given 1, expected 2"):
+        asyncio.run(add.call_async(store, 1))
+    with pytest.raises(OverflowError):
+        asyncio.run(add.call_async(store, 2**40, 1))
+    with pytest.raises(WrongStoreError):
+        asyncio.run(add.call_async(Store(store.engine), 1, 2))
+    with pytest.raises(TypeError, match="expected a Store, Caller or StoreContext, got int"):
+        add.call_async(1, 2)  # type: ignore[arg-type]
+    assert add(store, 1, 2) == 3
+
+
+def test_a_result_that_does_not_fit_is_reported() -> None:
+    async def wrong(number: int) -> Any:
+        return "text"
+
+    store, f = relay(wrong)
+    with pytest.raises(TypeError):
+        asyncio.run(f.call_async(store, 1))
+
+
+def test_a_call_is_a_coroutine_in_all_that_matters() -> None:
+    store = Store()
+    add = exports_of(ADD, store).func("add")
+    call = add.call_async(store, 1, 2)
+    assert asyncio.iscoroutine(call)
+    assert (call.__name__, call.__qualname__, repr(call)) == ("call_async", "Func.call_async", "<Func.call_async (created)>")
+    with raises(TypeError, "can't send non-None value to a just-started coroutine"):
+        call.send(1)
+    with pytest.raises(StopIteration) as stop:
+        call.send(None)
+    assert stop.value.value == 3
+    with raises(RuntimeError, "cannot reuse already awaited coroutine"):
+        call.send(None)
+    assert repr(call) == "<Func.call_async (done)>"
+    call.close()
+
+
+def test_a_call_cannot_be_resumed_by_its_own_host_function() -> None:
+    calls: list[Any] = []
+
+    async def resume(number: int) -> int:
+        with raises(ValueError, "coroutine already executing"):
+            calls[0].send(None)
+        return number
+
+    store, f = relay(resume)
+    calls.append(f.call_async(store, 1))
+    assert asyncio.run(calls[0]) == 1
+
+
+def test_a_call_that_is_never_awaited_warns() -> None:
+    store = Store()
+    add = exports_of(ADD, store).func("add")
+    with pytest.warns(RuntimeWarning, match=r"^coroutine 'Func\.call_async' was never awaited$"):
+        add.call_async(store, 1, 2)
+        gc.collect()
+
+
+def test_a_call_that_is_closed_does_not_warn() -> None:
+    store = Store()
+    call = exports_of(ADD, store).func("add").call_async(store, 1, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        call.close()
+        del call
+        gc.collect()
+
+
+def test_throw_before_the_start_ends_the_call() -> None:
+    store = Store()
+    call = exports_of(ADD, store).func("add").call_async(store, 1, 2)
+    with pytest.raises(KeyError):
+        call.throw(KeyError("x"))
+    with raises(RuntimeError, "cannot reuse already awaited coroutine"):
+        call.send(None)
+
+
+def test_close_ends_the_host_function_and_frees_the_store() -> None:
+    seen: list[str] = []
+
+    async def wait(number: int) -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append("finally")
+        return number
+
+    async def main() -> None:
+        store, f = relay(wait)
+        call = f.call_async(store, 1)
+        call.send(None)
+        assert repr(call) == "<Func.call_async (suspended)>"
+        call.close()
+        assert seen == ["finally"]
+        assert exports_of(ADD, store).func("add")(store, 1, 2) == 3
+
+    asyncio.run(main())
+
+
+def test_an_abandoned_call_is_freed_with_all_that_it_refers_to() -> None:
+    class Witness:
+        pass
+
+    async def main() -> weakref.ref[Any]:
+        witness = Witness()
+
+        async def wait(number: int) -> int:
+            await asyncio.get_running_loop().create_future()
+            return id(witness)
+
+        store, f = relay(wait)
+        store.calls = [f.call_async(store, 1)]  # type: ignore[attr-defined]
+        store.calls[0].send(None)  # type: ignore[attr-defined]
+        return weakref.ref(witness)
+
+    witness = asyncio.run(main())
+    gc.collect()
+    assert witness() is None
+
+
+def test_abandoned_nested_calls_are_freed() -> None:
+    store = Store()
+    finished: list[int] = []
+
+    async def descend(number: int) -> int:
+        try:
+            if number == 0:
+                await asyncio.get_running_loop().create_future()
+            result: int = await f.call_async(store, number - 1)
+            return result
+        finally:
+            finished.append(number)
+
+    _, f = relay(descend, store)
+
+    async def main() -> None:
+        f.call_async(store, 5).send(None)
+        gc.collect()
+
+    asyncio.run(main())
+    assert finished == list(range(6))
+    assert exports_of(ADD, store).func("add")(store, 1, 2) == 3
+
+
+def test_a_nested_call_that_is_not_awaited_to_its_end_ends_with_its_host_function() -> None:
+    store = Store()
+    left: list[Any] = []
+
+    async def forever(number: int) -> int:
+        await asyncio.get_running_loop().create_future()
+        return number
+
+    _, inner = relay(forever, store)
+
+    async def leave(number: int) -> int:
+        left.append(inner.call_async(store, number))
+        left[0].send(None)
+        with raises(StoreBusyError, SUSPENDED):
+            inner(store, 1)
+        return number
+
+    _, f = relay(leave, store)
+
+    async def main() -> None:
+        assert await f.call_async(store, 1) == 1
+        with raises(
+            RuntimeError, "the asynchronous call has ended: the host function in which it was made has returned"
+        ):
+            left[0].send(None)
+
+    asyncio.run(main())
+    assert exports_of(ADD, store).func("add")(store, 1, 2) == 3
+
+
+def test_a_computing_guest_lets_other_tasks_run(run: Any) -> None:
+    store = Store()
+    spin = exports_of(SPIN, store).func("spin")
+
+    async def main() -> int:
+        task = asyncio.create_task(spin.call_async(store))
+        turns = 0
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            await asyncio.sleep(0)
+            turns += 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return turns
+
+    assert run(main()) >= 3
+    assert exports_of(ADD, store).func("add")(store, 1, 2) == 3
+
+
+def test_stores_interleave_on_one_loop(run: Any) -> None:
+    engine = Engine()
+    order: list[int] = []
+
+    async def main() -> list[int]:
+        async def wait(number: int) -> int:
+            await asyncio.sleep(0.001 * (10 - number))
+            order.append(number)
+            return number * number
+
+        pairs = [relay(wait, Store(engine)) for _ in range(10)]
+        return list(await asyncio.gather(*(f.call_async(store, i) for i, (store, f) in enumerate(pairs))))
+
+    assert run(main()) == [i * i for i in range(10)]
+    assert sorted(order) == list(range(10))
+    assert order != sorted(order)
+
+
+def test_a_store_moves_between_event_loops_and_threads() -> None:
+    store, f = relay(increment)
+    assert [asyncio.run(f.call_async(store, i)) for i in range(3)] == [1, 2, 3]
+
+    async def main() -> int:
+        return await asyncio.to_thread(lambda: asyncio.run(f.call_async(store, 10)))
+
+    assert asyncio.run(main()) == 11
+
+
+def test_calls_work_without_epoch_checks() -> None:
+    engine = engine_with(interruptible=False)
+    store, f = relay(increment, Store(engine))
+    assert asyncio.run(f.call_async(store, 1)) == 2
+
+
+def test_calls_do_not_accumulate_memory() -> None:
+    """The long form of this test is `soak_asyncio.py`."""
+    import resource
+
+    store, f = relay(increment)
+    add = exports_of(ADD, store).func("add")
+
+    async def many(count: int) -> None:
+        for i in range(count):
+            await add.call_async(store, i, 1)
+            await f.call_async(store, i)
+
+    asyncio.run(many(2000))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    asyncio.run(many(10000))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4096
+
+
+def test_a_linker_definition_that_is_a_func_of_the_store_may_be_asynchronous() -> None:
+    store = Store()
+    linker = Linker(store.engine)
+    linker.define(store, "", "h", Func(store, func_type("i", "i"), increment))
+    instance = linker.instantiate(store, Module(store.engine, RELAY))
+    assert asyncio.run(instance.exports(store).func("f").call_async(store, 1)) == 2
