@@ -51,6 +51,12 @@ pub(crate) fn run<R: Send>(
 /// To be called by the epoch callback, in the middle of WebAssembly.
 pub(crate) fn tick() {}
 
+/// Drops something with Python objects in it, in the middle of a call or not.
+pub(crate) fn release<T>(objects: T) {
+    // PyO3 puts them aside where the interpreter is detached.
+    drop(objects);
+}
+
 /// Runs Python code in a host function, which the engine calls on the thread of the call with the interpreter detached.
 pub(crate) fn attached<R>(work: impl for<'py> FnOnce(Python<'py>) -> PyResult<R>) -> wasmtime::Result<R> {
     // The interpreter may be shutting down while WebAssembly runs on a daemon thread: then there is no way back into

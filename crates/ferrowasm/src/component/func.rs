@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use super::abi::{self, Form, Lowering, Probed, Returned};
+use super::abi::{self, Form, Image, Lowering, Probed, Returned};
 use super::{resource, types};
 use crate::errors::OrRaise;
 use crate::store::StoreArg;
@@ -58,8 +58,11 @@ impl Func {
         }
         resource::drop_abandoned(py, &mut entry)?;
         let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
-        let image = Lowering::new(py, self.store_id, &resource_type).params(&probed.params, names, args)?;
-        let value = match super::run(py, &mut entry, |ctx| probed.call(ctx, &image, self.form))? {
+        let mut image = Image::default();
+        Lowering::new(py, self.store_id, &resource_type, &mut image).params(&probed.params, names, args)?;
+        let mut returned = Returned::Nothing;
+        super::run(py, &mut entry, |ctx| probed.call(ctx, &image, self.form, &mut returned))?;
+        let value = match returned {
             Returned::Nothing => py.None(),
             Returned::Number(number) => number.to_python(py),
             Returned::Object { value, resources } => {

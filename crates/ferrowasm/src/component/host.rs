@@ -7,7 +7,7 @@ use pyo3::types::PyInt;
 use smallvec::SmallVec;
 use wasmtime::StoreContextMut;
 
-use super::abi::{HostParams, HostResult};
+use super::abi::{HostArguments, HostParams, HostResult};
 use crate::errors::OrRaise;
 use crate::gil;
 use crate::host::slot::Slot;
@@ -28,22 +28,23 @@ impl Callback {
 
     /// Calls the callable for a component, with a `StoreContext` and the arguments.
     pub(crate) fn call(&self, mut ctx: StoreContextMut<'_, Data>, params: HostParams) -> wasmtime::Result<HostResult> {
-        let shared = ctx.data().shared.clone();
         gil::attached(|py| {
-            for resource in &params.resources {
+            let shared = ctx.data().shared.clone();
+            let HostArguments { values, resources } = params.into_arguments();
+            for resource in &resources {
                 resource.get().set_store(ctx.data());
             }
-            let args = params.values.into_iter().map(|value| value.into_bound(py));
+            let args = values.into_iter().map(|value| value.into_bound(py));
             let result = {
                 let _parking = shared.park_context(&mut ctx);
                 self.invoke(py, &shared, args)
             };
+            let returned = resources.iter().filter_map(|resource| resource.get().take_borrow(py));
+            let returned = returned.map(|borrow| borrow.resource_drop(&mut ctx).or_raise(py));
+            // What the callable raised says more than what follows from it.
+            let returned = returned.fold(Ok(()), PyResult::and);
             let result = result?;
-            for resource in &params.resources {
-                if let Some(borrow) = resource.get().take_borrow(py) {
-                    borrow.resource_drop(&mut ctx).or_raise(py)?;
-                }
-            }
+            returned?;
             Ok(HostResult::new(shared.id, result.unbind()))
         })
     }

@@ -8,13 +8,14 @@ use wasmtime::component::__internal::{InterfaceType, LowerContext};
 use wasmtime::component::{Lower, ResourceAny, ResourceDynamic};
 use wasmtime::{Error, Result, ValRaw, bail};
 
+use super::bridge::MAX_FLAT_PARAMS;
 use super::kept::{Exported, Immutable};
 
 /// Lowered values: what goes into registers, and blocks of memory that the guest has to allocate.
 #[derive(Default)]
 pub(crate) struct Image {
     /// Core values, as their bits.
-    flat: SmallVec<[u64; 8]>,
+    flat: SmallVec<[u64; MAX_FLAT_PARAMS]>,
     /// The contents of all blocks that are put together here.
     arena: Vec<u8>,
     /// In the order in which the canonical ABI allocates them.
@@ -85,11 +86,11 @@ pub(super) enum Resource {
 }
 
 impl Image {
-    /// Starts an image whose values are in memory, in a block of this size.
-    pub(super) fn in_memory(size: usize, align: u32) -> (Image, Place) {
-        let mut image = Image { in_memory: true, ..Image::default() };
-        let block = image.block(align, 1, size);
-        (image, Place::Block { block, offset: 0 })
+    /// Starts an image, which is new, whose values are in memory, in a block of this size.
+    pub(super) fn start_in_memory(&mut self, size: usize, align: u32) -> Place {
+        self.in_memory = true;
+        let block = self.block(align, 1, size);
+        Place::Block { block, offset: 0 }
     }
 
     /// Adds a block of zeros for `count` items.

@@ -4,6 +4,7 @@ use std::slice::Iter;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyMemoryView, PySet, PyString, PyTuple};
+use smallvec::SmallVec;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::{InterfaceType, LiftContext};
 use wasmtime::component::{Lift, ResourceAny};
@@ -181,7 +182,7 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
         &mut self,
         members: impl IntoIterator<Item = &'m Member>,
         mut origin: Origin<'_, '_, 'b>,
-    ) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    ) -> PyResult<SmallVec<[Bound<'py, PyAny>; 4]>> {
         members.into_iter().map(|member| self.value(&member.shape, origin.part(member))).collect()
     }
 

@@ -9,6 +9,7 @@ use wasmtime::component::__internal::InterfaceType;
 use wasmtime::component::__internal::wasmtime_environ::component::TypeResourceTableIndex;
 use wasmtime::component::ResourceType;
 
+use super::bridge::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS};
 use super::failure::{Failure, Lowered, Step, class_name};
 use super::image::{Image, Place, Resource};
 use super::kept::{Exported, Immutable};
@@ -18,11 +19,6 @@ use crate::component::resource::{Moved, ResourceAny, ResourceHost};
 use crate::values;
 use crate::vectorcall::Args;
 
-/// What parameters may take up in registers.
-const MAX_FLAT_PARAMS: usize = 16;
-/// What a result may take up in registers.
-const MAX_FLAT_RESULTS: usize = 1;
-
 /// One lowering of values. Python code may run at any time, so objects that could change are copied before their parts
 /// are looked at.
 pub(crate) struct Lowering<'py, 'a> {
@@ -30,50 +26,50 @@ pub(crate) struct Lowering<'py, 'a> {
     /// The store that resources have to belong to.
     store_id: u64,
     resource_type: &'a dyn Fn(TypeResourceTableIndex) -> Option<ResourceType>,
-    image: Image,
+    image: &'a mut Image,
     /// Resources whose ownership goes to the guest, unless something else fails.
     moved: Vec<Moved<'py>>,
 }
 
 impl<'py, 'a> Lowering<'py, 'a> {
+    /// Lowers into `image`, which is new, for this store. The resource types of an instance are told by
+    /// `resource_type`.
     pub(crate) fn new(
         py: Python<'py>,
         store_id: u64,
         resource_type: &'a dyn Fn(TypeResourceTableIndex) -> Option<ResourceType>,
+        image: &'a mut Image,
     ) -> Lowering<'py, 'a> {
-        Lowering { py, store_id, resource_type, image: Image::default(), moved: Vec::new() }
+        Lowering { py, store_id, resource_type, image, moved: Vec::new() }
     }
 
     /// Lowers the arguments of a call, of which there are as many as parameters. Errors name the parameter.
-    pub(crate) fn params(mut self, params: &Tuple, names: &[String], args: &impl Args<'py>) -> PyResult<Image> {
+    pub(crate) fn params(mut self, params: &Tuple, names: &[String], args: &impl Args<'py>) -> PyResult<()> {
         let place = self.start(params, MAX_FLAT_PARAMS);
         for (index, (member, name)) in params.members.iter().zip(names).enumerate() {
             if let Err(failure) = self.value(&member.shape, place.part(member.offset), &*args.item(index)?) {
                 return Err(self.fail(*failure, name));
             }
         }
-        Ok(self.image)
+        Ok(())
     }
 
     /// Lowers what a callback returned.
-    pub(crate) fn result(mut self, results: &Tuple, value: &Bound<'py, PyAny>) -> PyResult<Image> {
+    pub(crate) fn result(mut self, results: &Tuple, value: &Bound<'py, PyAny>) -> PyResult<()> {
         let place = self.start(results, MAX_FLAT_RESULTS);
         let lowered = match results.members.first() {
             Some(member) => self.value(&member.shape, place.part(member.offset), value),
             None if value.is_none() => Ok(()),
             None => Err(Failure::expected("None, since the function has no result", value)),
         };
-        lowered.map_err(|failure| self.fail(*failure, "result"))?;
-        Ok(self.image)
+        lowered.map_err(|failure| self.fail(*failure, "result"))
     }
 
     fn start(&mut self, tuple: &Tuple, registers: usize) -> Place {
         if tuple.fits(registers) {
             return Place::Flat;
         }
-        let (image, place) = Image::in_memory(tuple.size, tuple.align);
-        self.image = image;
-        place
+        self.image.start_in_memory(tuple.size, tuple.align)
     }
 
     /// Gives back the resources that would have moved.

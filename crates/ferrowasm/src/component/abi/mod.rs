@@ -18,6 +18,7 @@ mod lift;
 mod lower;
 mod shape;
 
-pub(super) use bridge::{HostParams, HostResult, Probed, Returned, probe};
+pub(super) use bridge::{HostArguments, HostParams, HostResult, Probed, Returned, probe};
+pub(super) use image::Image;
 pub(super) use lift::Form;
 pub(super) use lower::Lowering;

@@ -6,10 +6,13 @@ use std::sync::{Arc, Weak};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use wasmtime::Result;
 use wasmtime::component::__internal::wasmtime_environ::component::{
     TypeResourceTableIndex, TypeTupleIndex, VariantInfo,
 };
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType};
+
+use crate::gil;
 
 /// A type, with the layout that the canonical ABI gives it.
 pub(crate) struct Shape {
@@ -338,6 +341,13 @@ pub(crate) struct Tuple {
     pub(super) flat: Option<usize>,
 }
 
+impl Drop for Tuple {
+    /// Names are Python objects.
+    fn drop(&mut self) {
+        gil::release(std::mem::take(&mut self.members));
+    }
+}
+
 impl Tuple {
     fn new(py: Python<'_>, types: &ComponentTypes, index: TypeTupleIndex) -> Tuple {
         let tuple = &types[index];
@@ -362,9 +372,9 @@ impl Tuple {
     }
 
     /// The shape of a tuple type of a component: worked out once for each thread, then looked up.
-    pub(super) fn of(types: &Arc<ComponentTypes>, index: TypeTupleIndex) -> Arc<Tuple> {
+    pub(super) fn of(types: &Arc<ComponentTypes>, index: TypeTupleIndex) -> Result<Arc<Tuple>> {
         if let Some(tuple) = Tuple::known(types, index) {
-            return tuple;
+            return Ok(tuple);
         }
         KNOWN.with_borrow_mut(|components| {
             if !components.iter().any(|component| component.is(types)) {
@@ -376,18 +386,18 @@ impl Tuple {
     }
 
     /// The same for a component that `of` was asked about on this thread; otherwise the shape is worked out anew.
-    pub(super) fn again(types: &ComponentTypes, index: TypeTupleIndex) -> Arc<Tuple> {
+    pub(super) fn again(types: &ComponentTypes, index: TypeTupleIndex) -> Result<Arc<Tuple>> {
         if let Some(tuple) = Tuple::known(types, index) {
-            return tuple;
+            return Ok(tuple);
         }
         // Nothing is borrowed here: finalisers may run, and call components.
-        let tuple = Arc::new(Python::attach(|py| Tuple::new(py, types, index)));
+        let tuple = Arc::new(gil::attached(|py| Ok(Tuple::new(py, types, index)))?);
         KNOWN.with_borrow_mut(|components| {
             if let Some(component) = components.iter_mut().find(|component| component.is(types)) {
                 component.set(index, tuple.clone());
             }
         });
-        tuple
+        Ok(tuple)
     }
 
     fn known(types: &ComponentTypes, index: TypeTupleIndex) -> Option<Arc<Tuple>> {
