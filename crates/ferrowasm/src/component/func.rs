@@ -59,7 +59,7 @@ impl Func {
         resource::drop_abandoned(py, &mut entry)?;
         let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
         let mut image = Image::default();
-        Lowering::new(py, self.store_id, &resource_type, &mut image).params(&probed.params, names, args)?;
+        Lowering::new(py, entry.shared, &resource_type, &mut image).params(&probed.params, names, args)?;
         let mut returned = Returned::Nothing;
         super::run(py, &mut entry, |ctx| probed.call(ctx, &image, self.form, &mut returned))?;
         let value = match returned {

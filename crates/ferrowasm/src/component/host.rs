@@ -14,6 +14,7 @@ use crate::host::slot::Slot;
 use crate::store::Data;
 use crate::store::cell::Shared;
 use crate::store::context::StoreContext;
+use crate::store::objects::HostResource;
 use crate::vectorcall;
 
 /// What the engine holds of a callable: the way to it.
@@ -45,15 +46,22 @@ impl Callback {
             let returned = returned.fold(Ok(()), PyResult::and);
             let result = result?;
             returned?;
-            Ok(HostResult::new(shared.id, result.unbind()))
+            Ok(HostResult::new(shared, result.unbind()))
         })
     }
 
-    /// Calls the callable as the destructor of a resource.
-    pub(crate) fn destroy(&self, mut ctx: StoreContextMut<'_, Data>, rep: u32) -> wasmtime::Result<()> {
+    /// Calls the callable as the destructor of a resource, whose type has this number if that is known.
+    pub(crate) fn destroy(
+        &self,
+        mut ctx: StoreContextMut<'_, Data>,
+        ty: Option<u32>,
+        rep: u32,
+    ) -> wasmtime::Result<()> {
         let shared = ctx.data().shared.clone();
         gil::attached(|py| {
             let _parking = shared.park_context(&mut ctx);
+            // What the resource stands for lives until the destructor is done.
+            let _kept = ty.and_then(|ty| shared.objects.take_resource(HostResource { ty, rep }));
             self.invoke(py, &shared, [PyInt::new(py, rep).into_any()]).map(drop)
         })
     }

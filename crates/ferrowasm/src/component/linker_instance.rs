@@ -54,11 +54,11 @@ impl LinkerInstance {
         ty: &Bound<'_, ResourceType>,
         dtor: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let ty = ty.get().get()?;
+        let (number, ty) = (ty.get().number(), ty.get().get()?);
         let owner = CallableOwner::new(dtor)?;
         let callback = Callback::new(owner.get().slot());
         self.linker.get().define(py, self.path.get()?, Some(owner.unbind()), |instance| {
-            instance.resource(name, ty, move |ctx, rep| callback.destroy(ctx, rep))
+            instance.resource(name, ty, move |ctx, rep| callback.destroy(ctx, number, rep))
         })
     }
 

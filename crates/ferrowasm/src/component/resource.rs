@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use wasmtime::component::ResourceDynamic;
@@ -10,18 +11,26 @@ use wasmtime::component::ResourceDynamic;
 use crate::errors::{Misuse, OrRaise, exception};
 use crate::managed::{Managed, managed};
 use crate::numbers;
-use crate::store::cell::Entry;
+use crate::store::cell::{Entry, Shared};
+use crate::store::objects::HostResource;
 use crate::store::{Data, StoreArg};
 
 /// The type of a resource. Types are equal when they are the same type: a guest's type belongs to one instance.
 #[pyclass(frozen, module = "ferrowasm.component")]
 pub(crate) struct ResourceType {
     ty: Managed<wasmtime::component::ResourceType>,
+    /// For a type that the host defines.
+    number: Option<u32>,
 }
 
 impl ResourceType {
     pub(crate) fn wrap(ty: wasmtime::component::ResourceType) -> ResourceType {
-        ResourceType { ty: Managed::new("ResourceType", ty) }
+        ResourceType { ty: Managed::new("ResourceType", ty), number: None }
+    }
+
+    /// The number of a type that was made by `host`.
+    pub(super) fn number(&self) -> Option<u32> {
+        self.number
     }
 
     pub(crate) fn get(&self) -> Result<wasmtime::component::ResourceType, Misuse> {
@@ -40,7 +49,8 @@ impl ResourceType {
     #[staticmethod]
     fn host(val: &Bound<'_, PyAny>) -> PyResult<ResourceType> {
         let number = numbers::unsigned(val, "val", u64::from(u32::MAX))? as u32;
-        Ok(ResourceType::wrap(wasmtime::component::ResourceType::host_dynamic(number)))
+        let ty = wasmtime::component::ResourceType::host_dynamic(number);
+        Ok(ResourceType { number: Some(number), ..ResourceType::wrap(ty) })
     }
 
     /// The type itself: every item that a component imports or exports has this.
@@ -154,6 +164,8 @@ pub(super) fn drop_abandoned(py: Python<'_>, entry: &mut Entry<'_>) -> PyResult<
 #[pyclass(frozen, weakref, module = "ferrowasm.component")]
 pub(crate) struct ResourceAny {
     resource: wasmtime::component::ResourceAny,
+    /// What it was made from, if that was a `ResourceHost`.
+    host: Option<HostResource>,
     home: OnceLock<Home>,
     life: Life,
 }
@@ -178,7 +190,7 @@ impl Drop for ResourceAny {
 impl ResourceAny {
     /// A resource that a guest gave; `set_store` has to follow.
     pub(crate) fn lifted(resource: wasmtime::component::ResourceAny) -> ResourceAny {
-        ResourceAny { resource, home: OnceLock::new(), life: Life::new() }
+        ResourceAny { resource, host: None, home: OnceLock::new(), life: Life::new() }
     }
 
     pub(crate) fn set_store(&self, data: &Data) {
@@ -237,7 +249,12 @@ impl ResourceAny {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter_own(self.store_id(), "ResourceAny")?;
         self.life.end(py, State::Dropped)?;
-        super::run(py, &mut entry, |ctx| self.resource.resource_drop(ctx))
+        super::run(py, &mut entry, |ctx| self.resource.resource_drop(ctx))?;
+        let kept = self.host.and_then(|host| entry.shared.objects.take_resource(host));
+        // Its finaliser may use the store.
+        drop(entry);
+        drop(kept);
+        Ok(())
     }
 
     /// The same resource as a `ResourceHost`, which takes the place of this handle. Raises `WasmtimeError` if a guest
@@ -247,7 +264,11 @@ impl ResourceAny {
         let mut entry = StoreArg::new(store)?.enter_own(self.store_id(), "ResourceAny")?;
         self.life.end(py, State::Moved)?;
         match self.resource.try_into_resource_dynamic(entry.ctx()) {
-            Ok(host) => Ok(ResourceHost::new(host.rep(), host.ty(), host.owned())),
+            Ok(host) => {
+                let resource = HostResource { ty: host.ty(), rep: host.rep() };
+                let kept = host.owned().then(|| entry.shared.objects.take_resource(resource)).flatten();
+                Ok(ResourceHost::new(resource, host.owned(), kept))
+            }
             Err(error) => {
                 self.life.revive();
                 Err(error).or_raise(py)
@@ -265,30 +286,49 @@ managed!(ResourceAny);
 /// A resource that the host defines: a number that means something to the host, and the number of its type.
 #[pyclass(frozen, weakref, module = "ferrowasm.component")]
 pub(crate) struct ResourceHost {
-    rep: u32,
-    ty: u32,
+    resource: HostResource,
     owned: bool,
     life: Life,
+    /// An object that lives as long as the resource; the store has it while a guest owns the resource.
+    kept: Mutex<Option<Py<PyAny>>>,
 }
 
 impl ResourceHost {
-    fn new(rep: u32, ty: u32, owned: bool) -> ResourceHost {
-        ResourceHost { rep, ty, owned, life: Life::new() }
+    fn new(resource: HostResource, owned: bool, kept: Option<Py<PyAny>>) -> ResourceHost {
+        ResourceHost { resource, owned, life: Life::new(), kept: Mutex::new(kept) }
     }
 
-    fn from_python(rep: &Bound<'_, PyAny>, ty: &Bound<'_, PyAny>, owned: bool) -> PyResult<ResourceHost> {
+    fn from_python(
+        rep: &Bound<'_, PyAny>,
+        ty: &Bound<'_, PyAny>,
+        owned: bool,
+        kept: Option<Py<PyAny>>,
+    ) -> PyResult<ResourceHost> {
         let number = |value, name| numbers::unsigned(value, name, u64::from(u32::MAX)).map(|number| number as u32);
-        Ok(ResourceHost::new(number(rep, "rep")?, number(ty, "ty")?, owned))
+        Ok(ResourceHost::new(HostResource { rep: number(rep, "rep")?, ty: number(ty, "ty")? }, owned, kept))
     }
 
-    /// Its number, its type and whether it is owned, to be passed to a guest.
-    pub(crate) fn to_lower(&self) -> PyResult<(u32, u32, bool)> {
+    /// What it is, and whether it is owned, to be passed to a guest.
+    pub(crate) fn to_lower(&self) -> PyResult<(HostResource, bool)> {
         Python::attach(|py| self.life.check(py))?;
-        Ok((self.rep, self.ty, self.owned))
+        Ok((self.resource, self.owned))
+    }
+
+    fn take_kept(&self) -> Option<Py<PyAny>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Hands what lives as long as the resource over to the store whose guest owns it now.
+    fn give_to(&self, shared: &Shared) {
+        if let Some(kept) = self.take_kept() {
+            shared.objects.keep_resource(self.resource, kept);
+        }
     }
 
     fn close_native(&self, py: Python<'_>) -> PyResult<()> {
-        let _ = self.life.end(py, State::Closed);
+        if self.life.end(py, State::Closed).is_ok() {
+            drop(self.take_kept());
+        }
         Ok(())
     }
 }
@@ -296,28 +336,31 @@ impl ResourceHost {
 #[pymethods]
 impl ResourceHost {
     /// An owned resource with the number `rep`, of the type `ResourceType.host(ty)`. Both are ints from 0 to 2**32 - 1.
+    ///
+    /// `keep` is kept alive until the resource is dropped, or the store of the guest that owns it goes.
     #[staticmethod]
-    fn own(rep: &Bound<'_, PyAny>, ty: &Bound<'_, PyAny>) -> PyResult<ResourceHost> {
-        ResourceHost::from_python(rep, ty, true)
+    #[pyo3(signature = (rep, ty, *, keep=None))]
+    fn own(rep: &Bound<'_, PyAny>, ty: &Bound<'_, PyAny>, keep: Option<Py<PyAny>>) -> PyResult<ResourceHost> {
+        ResourceHost::from_python(rep, ty, true, keep)
     }
 
     /// A borrowed resource with the number `rep`, of the type `ResourceType.host(ty)`. Both are ints from 0 to 2**32 -
     /// 1.
     #[staticmethod]
     fn borrow(rep: &Bound<'_, PyAny>, ty: &Bound<'_, PyAny>) -> PyResult<ResourceHost> {
-        ResourceHost::from_python(rep, ty, false)
+        ResourceHost::from_python(rep, ty, false, None)
     }
 
     /// The number of the resource.
     #[getter]
     fn rep(&self) -> u32 {
-        self.rep
+        self.resource.rep
     }
 
     /// The number of its type.
     #[getter]
     fn r#type(&self) -> u32 {
-        self.ty
+        self.resource.ty
     }
 
     /// Whether the handle owns the resource, or borrows it.
@@ -331,22 +374,34 @@ impl ResourceHost {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
         self.life.check(py)?;
-        let resource = if self.owned {
-            ResourceDynamic::new_own(self.rep, self.ty)
-        } else {
-            ResourceDynamic::new_borrow(self.rep, self.ty)
-        };
+        let HostResource { ty, rep } = self.resource;
+        let resource =
+            if self.owned { ResourceDynamic::new_own(rep, ty) } else { ResourceDynamic::new_borrow(rep, ty) };
         let resource = resource.try_into_resource_any(entry.ctx()).or_raise(py)?;
         if self.owned {
             self.life.end(py, State::Moved)?;
+            self.give_to(entry.shared);
         }
-        let any = ResourceAny::lifted(resource);
+        let mut any = ResourceAny::lifted(resource);
+        any.host = Some(self.resource);
         any.set_store(entry.ctx().data());
         Ok(any)
     }
 
     fn __repr__(&self) -> String {
-        format!("<ResourceHost {} of type {} ({})>", self.rep, self.ty, if self.owned { "owned" } else { "borrowed" })
+        let (HostResource { rep, ty }, kind) = (self.resource, if self.owned { "owned" } else { "borrowed" });
+        format!("<ResourceHost {rep} of type {ty} ({kind})>")
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.kept.try_lock() {
+            Ok(kept) => visit.call(&*kept),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn __clear__(&self) {
+        drop(self.take_kept());
     }
 }
 
@@ -362,6 +417,13 @@ impl<'py> Moved<'py> {
             life.end(handle.py(), State::Moved)?;
         }
         Ok(Moved(handle.clone()))
+    }
+
+    /// The guest of this store gets it.
+    pub(crate) fn complete(self, shared: &Shared) {
+        if let Ok(host) = self.0.cast::<ResourceHost>() {
+            host.get().give_to(shared);
+        }
     }
 
     /// Gives the ownership back: the guest never got it.

@@ -5,7 +5,7 @@ pub(crate) mod context;
 mod data;
 pub(crate) mod handle;
 mod limits;
-mod objects;
+pub(crate) mod objects;
 pub(crate) mod views;
 
 use std::sync::OnceLock;

@@ -4,12 +4,20 @@
 //! collector can see it: the store visits each strong reference once and drops them all when it is collected. Code
 //! inside the engine holds keys and borrowed pointers only.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use slab::Slab;
+
+/// A resource that the host defines: the number of its type, and its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct HostResource {
+    pub(crate) ty: u32,
+    pub(crate) rep: u32,
+}
 
 #[derive(Default)]
 struct Table {
@@ -19,6 +27,8 @@ struct Table {
     kept: Vec<Py<PyAny>>,
     /// What `externref`s of the store refer to, under the key that the engine's object carries.
     externs: Slab<Py<PyAny>>,
+    /// What the resources of the host that components of the store own stand for.
+    resources: HashMap<HostResource, Py<PyAny>>,
 }
 
 #[derive(Default)]
@@ -52,6 +62,17 @@ impl Objects {
     /// Keeps a new object alive, without a look for it among those that are kept.
     pub(crate) fn keep_new(&self, object: Py<PyAny>) {
         lock(&self.table).kept.push(object);
+    }
+
+    /// Keeps `object` alive until the resource is given back or dropped, or the store goes.
+    pub(crate) fn keep_resource(&self, resource: HostResource, object: Py<PyAny>) {
+        let before = lock(&self.table).resources.insert(resource, object);
+        drop(before);
+    }
+
+    /// What was kept for a resource.
+    pub(crate) fn take_resource(&self, resource: HostResource) -> Option<Py<PyAny>> {
+        lock(&self.table).resources.remove(&resource)
     }
 
     pub(crate) fn set_data(&self, data: Option<Py<PyAny>>) {
@@ -111,6 +132,7 @@ impl Objects {
             visit.call(&table.data)?;
             table.kept.iter().try_for_each(|object| visit.call(object))?;
             table.externs.iter().try_for_each(|(_, object)| visit.call(object))?;
+            table.resources.values().try_for_each(|object| visit.call(object))?;
         }
         Ok(())
     }

@@ -16,6 +16,8 @@ use super::kept::{Exported, Immutable};
 use super::shape::{Cases, Classes, Field, Int, Kind, Map, Member, Name, Shape, Style, Tuple};
 use crate::component::record::{Variant, is_record};
 use crate::component::resource::{Moved, ResourceAny, ResourceHost};
+use crate::store::cell::Shared;
+use crate::store::objects::HostResource;
 use crate::values;
 use crate::vectorcall::Args;
 
@@ -24,7 +26,7 @@ use crate::vectorcall::Args;
 pub(crate) struct Lowering<'py, 'a> {
     py: Python<'py>,
     /// The store that resources have to belong to.
-    store_id: u64,
+    shared: &'a Shared,
     resource_type: &'a dyn Fn(TypeResourceTableIndex) -> Option<ResourceType>,
     image: &'a mut Image,
     /// Resources whose ownership goes to the guest, unless something else fails.
@@ -36,11 +38,11 @@ impl<'py, 'a> Lowering<'py, 'a> {
     /// `resource_type`.
     pub(crate) fn new(
         py: Python<'py>,
-        store_id: u64,
+        shared: &'a Shared,
         resource_type: &'a dyn Fn(TypeResourceTableIndex) -> Option<ResourceType>,
         image: &'a mut Image,
     ) -> Lowering<'py, 'a> {
-        Lowering { py, store_id, resource_type, image, moved: Vec::new() }
+        Lowering { py, shared, resource_type, image, moved: Vec::new() }
     }
 
     /// Lowers the arguments of a call, of which there are as many as parameters. Errors name the parameter.
@@ -51,6 +53,7 @@ impl<'py, 'a> Lowering<'py, 'a> {
                 return Err(self.fail(*failure, name));
             }
         }
+        self.complete();
         Ok(())
     }
 
@@ -62,7 +65,16 @@ impl<'py, 'a> Lowering<'py, 'a> {
             None if value.is_none() => Ok(()),
             None => Err(Failure::expected("None, since the function has no result", value)),
         };
-        lowered.map_err(|failure| self.fail(*failure, "result"))
+        match lowered {
+            Ok(()) => self.complete(),
+            Err(failure) => return Err(self.fail(*failure, "result")),
+        }
+        Ok(())
+    }
+
+    /// Everything fits: resources go to the guest.
+    fn complete(&mut self) {
+        self.moved.drain(..).for_each(|moved| moved.complete(self.shared));
     }
 
     fn start(&mut self, tuple: &Tuple, registers: usize) -> Place {
@@ -272,13 +284,13 @@ impl<'py, 'a> Lowering<'py, 'a> {
         };
         let expected = (self.resource_type)(index);
         let (found, resource) = if let Ok(any) = value.cast::<ResourceAny>() {
-            let resource = any.get().to_lower(self.store_id)?;
+            let resource = any.get().to_lower(self.shared.id)?;
             if own && !resource.owned() {
                 return Err(Failure::ty("expected an owned resource for own, got a borrowed one".to_owned()));
             }
             (resource.ty(), Resource::Any(resource))
         } else if let Ok(host) = value.cast::<ResourceHost>() {
-            let (rep, ty, owned) = host.get().to_lower()?;
+            let (HostResource { rep, ty }, owned) = host.get().to_lower()?;
             if own && !owned {
                 return Err(Failure::ty("expected an owned resource for own, got a borrowed one".to_owned()));
             }

@@ -18,6 +18,7 @@ use crate::component::abi::lower::Lowering;
 use crate::component::abi::shape::Tuple;
 use crate::component::resource::ResourceAny as PyResourceAny;
 use crate::gil;
+use crate::store::cell::Shared;
 
 /// The arguments with which a component calls a host function.
 pub(crate) struct HostParams(Carried<HostArguments>);
@@ -92,14 +93,14 @@ unsafe impl ComponentNamedList for HostParams {}
 
 /// What a host function returned.
 pub(crate) struct HostResult {
-    store_id: u64,
+    shared: Arc<Shared>,
     /// Taken when it is lowered.
     value: Mutex<Option<Carried<Py<PyAny>>>>,
 }
 
 impl HostResult {
-    pub(crate) fn new(store_id: u64, value: Py<PyAny>) -> HostResult {
-        HostResult { store_id, value: Mutex::new(Some(Carried::new(value))) }
+    pub(crate) fn new(shared: Arc<Shared>, value: Py<PyAny>) -> HostResult {
+        HostResult { shared, value: Mutex::new(Some(Carried::new(value))) }
     }
 
     /// Converts the result for the guest, and lets go of the Python object.
@@ -110,7 +111,7 @@ impl HostResult {
             let value = self.value.lock().unwrap_or_else(PoisonError::into_inner).take();
             let value = value.map_or_else(|| py.None(), Carried::into_inner).into_bound(py);
             let mut image = Image::default();
-            Lowering::new(py, self.store_id, &resource_type, &mut image).result(&results, &value)?;
+            Lowering::new(py, &self.shared, &resource_type, &mut image).result(&results, &value)?;
             Ok((results, Carried::new(image)))
         })
     }
