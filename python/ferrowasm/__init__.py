@@ -24,6 +24,7 @@ from ._errors import (
     WrongEngineError,
     WrongStoreError,
 )
+from ._http import HttpRequest, HttpResponse
 from ._managed import Managed
 from ._native import (
     AnyRef,
@@ -64,6 +65,7 @@ from ._native import (
     engine_version,
     wat2wasm,
 )
+from ._network import SocketAddr, SocketAddrUse
 from ._snapshot import snapshot
 from ._types import Limits
 from ._wasi import DirPerms, FilePerms, WasiFileError
@@ -96,6 +98,8 @@ __all__ = [
     "FuncType",
     "Global",
     "GlobalType",
+    "HttpRequest",
+    "HttpResponse",
     "I31Ref",
     "ImportType",
     "Instance",
@@ -111,6 +115,8 @@ __all__ = [
     "OutputLimitError",
     "SharedMemory",
     "SignatureError",
+    "SocketAddr",
+    "SocketAddrUse",
     "Store",
     "StoreBusyError",
     "StoreContext",

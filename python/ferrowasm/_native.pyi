@@ -25,6 +25,8 @@ from typing import (
 
 from typing_extensions import Buffer, disjoint_base
 
+from ._http import HttpRequest, HttpResponse
+from ._network import SocketAddr, SocketAddrUse
 from ._types import Limits
 from ._wasi import DirPerms, FilePerms
 
@@ -51,6 +53,7 @@ _component: ModuleType  # `ferrowasm.component._native`
 def wat2wasm(wat: str | Buffer) -> bytearray: ...
 def print_wat(data: Buffer) -> str: ...
 def is_component(data: Buffer) -> bool: ...
+def is_compiled_component(data: Buffer) -> bool: ...
 def module_sections(data: Buffer) -> list[tuple[str, str | None, int, int]]: ...
 def module_outline(
     data: Buffer,
@@ -735,6 +738,20 @@ class WasiConfig(_Managed):
         *,
         fs_mutable: bool | None = None,
     ) -> None: ...
+    def inherit_network(self) -> None: ...
+    socket_addr_check: Callable[[SocketAddr, SocketAddrUse], object] | None
+    allow_tcp: bool
+    allow_udp: bool
+    allow_ip_name_lookup: bool
+    @property
+    def http_hosts(self) -> list[str]: ...
+    @http_hosts.setter
+    def http_hosts(self, hosts: Iterable[str]) -> None: ...
+    http_handler: Callable[[HttpRequest], HttpRequest | HttpResponse | None] | None
+    @property
+    def http_max_request_body(self) -> int: ...
+    @http_max_request_body.setter
+    def http_max_request_body(self, bytes: SupportsIndex) -> None: ...
 
 @final
 class Capture:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -103,3 +105,28 @@ def compiled(engine: Engine, wasm: Path) -> Component:
         file.write(component.serialize())
     os.replace(file.name, code)
     return component
+
+
+@functools.cache
+def wasi_wit() -> Path:
+    """The folder with the WIT of WASI 0.2, wasi:http included, that the engine implements."""
+    metadata = subprocess.run(["cargo", "metadata", "--locked", "--format-version=1"], cwd=ROOT, check=True, capture_output=True).stdout
+    packages = json.loads(metadata)["packages"]
+    manifest = next(package["manifest_path"] for package in packages if package["name"] == "wasmtime-wasi-http")
+    return Path(manifest).parent / "wit" / "deps"
+
+
+def c_guest(source: Path) -> Path:
+    """A C program as a command that imports the world of the `.wit` file beside it, in terms of the canonical ABI."""
+    folder = source.parent
+    parts = [path.read_bytes() for path in (source, source.with_suffix(".wit"), *sorted(folder.glob("*.h")))]
+
+    def build(work: Path, output: Path) -> None:
+        wit = work / "wit"
+        shutil.copytree(wasi_wit(), wit / "deps")
+        shutil.copy(source.with_suffix(".wit"), wit)
+        core = work / "core.wasm"
+        subprocess.run([sys.executable, "-m", "ziglang", "cc", "--target=wasm32-wasi", "-O1", "-o", core, source], check=True)
+        subprocess.run([component_new(), core, "-o", output, "--wit", wit, "--adapt", "command"], check=True)
+
+    return kept(f"{source.stem}.component.wasm", parts, build)

@@ -107,6 +107,8 @@ mod _native {
     #[pymodule_export]
     use super::tag::Tag;
     #[pymodule_export]
+    use super::text::is_compiled_component;
+    #[pymodule_export]
     use super::text::is_component;
     #[pymodule_export]
     use super::text::module_sections;

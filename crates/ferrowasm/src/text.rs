@@ -48,6 +48,13 @@ pub(crate) fn is_component(data: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(wasmparser::Parser::is_component(bytes.as_bytes()))
 }
 
+/// Whether compiled code is that of a component; `False` for that of a module, and for anything else.
+#[pyfunction]
+pub(crate) fn is_compiled_component(data: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let bytes = bytes_of(data, "compiled code as bytes")?;
+    Ok(wasmtime::Engine::detect_precompiled(bytes.as_bytes()) == Some(wasmtime::Precompiled::Component))
+}
+
 /// Kind, name of a custom section, offset and size.
 type Section = (String, Option<String>, usize, usize);
 

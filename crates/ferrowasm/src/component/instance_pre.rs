@@ -6,7 +6,7 @@ use pyo3::types::PyTuple;
 
 use super::compiled::Component;
 use super::instance::Instance;
-use crate::errors::{Misuse, wasmtime_error};
+use crate::errors::Misuse;
 use crate::managed::{Managed, managed};
 use crate::store::{Data, StoreArg};
 
@@ -15,8 +15,6 @@ use crate::store::{Data, StoreArg};
 pub(crate) struct InstancePre {
     pre: Managed<wasmtime::component::InstancePre<Data>>,
     component: Py<Component>,
-    /// Its WASI imports are the linker's own, which want a configuration.
-    needs_wasi: bool,
     /// The callables of the linker.
     hosts: Py<PyTuple>,
 }
@@ -25,10 +23,9 @@ impl InstancePre {
     pub(super) fn new(
         pre: wasmtime::component::InstancePre<Data>,
         component: Py<Component>,
-        needs_wasi: bool,
         hosts: Py<PyTuple>,
     ) -> InstancePre {
-        InstancePre { pre: Managed::new("InstancePre", pre), component, needs_wasi, hosts }
+        InstancePre { pre: Managed::new("InstancePre", pre), component, hosts }
     }
 
     fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
@@ -40,20 +37,13 @@ impl InstancePre {
 #[pymethods]
 impl InstancePre {
     /// Make an instance in `store`. Raises `Trap` if code that runs meanwhile traps, and `WasmtimeError` when a limit
-    /// is reached or the store lacks the WASI configuration that the component needs.
+    /// is reached.
     pub(super) fn instantiate(&self, store: &Bound<'_, PyAny>) -> PyResult<Instance> {
         let py = store.py();
         let pre = self.pre.get()?;
         let mut entry = StoreArg::new(store)?.enter()?;
         if !wasmtime::Engine::same(pre.engine(), entry.ctx().engine()) {
             return Err(Misuse::WrongEngine("InstancePre").into());
-        }
-        if self.needs_wasi && entry.ctx().data().wasi.is_none() {
-            return Err(wasmtime_error(
-                py,
-                "the component imports WASI, and the store has no WASI configuration: call \
-                store.set_wasi(WasiConfig()) first",
-            ));
         }
         entry.shared.objects.keep(self.hosts.bind(py));
         let instance = super::run(py, &mut entry, |ctx| pre.instantiate(ctx))?;

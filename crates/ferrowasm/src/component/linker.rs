@@ -25,8 +25,6 @@ use crate::store::{Data, StoreArg};
 pub(crate) struct State {
     linker: wasmtime::component::Linker<Data>,
     allow_shadowing: bool,
-    /// `add_wasip2` was called.
-    wasi: bool,
     /// The callables of all definitions, those that were shadowed included.
     owners: Vec<Py<CallableOwner>>,
     /// The same as a tuple, made when a store first has to keep them alive.
@@ -117,7 +115,7 @@ impl Linker {
 impl Linker {
     fn __init__(&self, engine: &Bound<'_, Engine>) -> PyResult<()> {
         let linker = wasmtime::component::Linker::new(engine.get().get()?);
-        let state = State { linker, allow_shadowing: false, wasi: false, owners: Vec::new(), hosts: None };
+        let state = State { linker, allow_shadowing: false, owners: Vec::new(), hosts: None };
         self.state.initialise(Guarded::new(Some(state)))?;
         let _ = self.engine.set(engine.clone().unbind());
         Ok(())
@@ -152,19 +150,15 @@ impl Linker {
         Ok(LinkerInstance::new(slf.clone().unbind(), Vec::new()))
     }
 
-    /// Define the interfaces of WASI 0.2. Stores need `Store.set_wasi` before a component that imports them is
-    /// instantiated.
+    /// Define the interfaces of WASI 0.2. What a component finds there is up to `Store.set_wasi`; without, it finds
+    /// nothing.
     fn add_wasip2(&self, py: Python<'_>) -> PyResult<()> {
-        self.with(|state| {
-            wasi::add_p2(&mut state.linker).or_raise(py)?;
-            state.wasi = true;
-            Ok(())
-        })
+        self.with(|state| wasi::add_p2(&mut state.linker, state.allow_shadowing).or_raise(py))
     }
 
     /// Define the interfaces of wasi:http 0.2, `types` and `outgoing-handler`, which go on top of `add_wasip2`.
     fn add_wasi_http(&self, py: Python<'_>) -> PyResult<()> {
-        self.with(|state| wasi::add_http(&mut state.linker).or_raise(py))
+        self.with(|state| wasi::add_http(&mut state.linker, state.allow_shadowing).or_raise(py))
     }
 
     /// Define the imports of `component` that are not defined as functions that trap when they are called.
@@ -175,8 +169,8 @@ impl Linker {
 
     /// Instantiate a component with the definitions of this linker.
     ///
-    /// Raises `WasmtimeError` for an import that is not defined or has another type, or for WASI imports in a store
-    /// without WASI configuration, and `Trap` if code that runs meanwhile traps.
+    /// Raises `WasmtimeError` for an import that is not defined or has another type, and `Trap` if code that runs
+    /// meanwhile traps.
     fn instantiate(&self, store: &Bound<'_, PyAny>, component: &Bound<'_, Component>) -> PyResult<Instance> {
         self.component(component)?;
         self.enter(store)?;
@@ -189,8 +183,7 @@ impl Linker {
         let engine = self.component(component)?;
         self.with(|state| {
             let pre = state.linker.instantiate_pre(engine).or_raise(py)?;
-            let needs_wasi = state.wasi && wasi::is_imported_by(engine);
-            Ok(InstancePre::new(pre, component.clone().unbind(), needs_wasi, state.hosts(py)?.unbind()))
+            Ok(InstancePre::new(pre, component.clone().unbind(), state.hosts(py)?.unbind()))
         })
     }
 

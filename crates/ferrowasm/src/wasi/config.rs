@@ -1,5 +1,6 @@
 //! `WasiConfig`: what a WASI program may see of its host.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::PathBuf;
@@ -15,10 +16,11 @@ use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use super::capture::{Capture, Captured};
 use super::descriptors::{Descriptors, Perms};
+use super::network::{self, Network};
 use super::owner::{Slot, StreamOwner};
 use super::sink::Sink;
 use super::source::{self, Source};
-use super::stdio::{StdinHandle, StdoutHandle, Streams};
+use super::stdio::Streams;
 use super::{Built, Wasi, parse};
 use crate::errors::{Misuse, expected};
 use crate::managed::{Managed, managed};
@@ -60,7 +62,7 @@ struct Preopen {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     argv: Vec<String>,
     /// The process's environment, if it is inherited.
     inherited_env: Vec<(String, String)>,
@@ -69,6 +71,7 @@ struct State {
     stdout: Stdout,
     stderr: Stdout,
     preopens: Vec<Preopen>,
+    pub(super) network: network::Settings,
 }
 
 impl State {
@@ -114,25 +117,28 @@ impl State {
         let stdout = Arc::new(sink(&self.stdout, Sink::InheritStdout));
         let stderr = Arc::new(sink(&self.stderr, Sink::InheritStderr));
         let streams = Streams { stdin: Arc::new(stdin), stdout, stderr };
-        let context = self.context(&streams, |perms| Some(perms.widened()))?;
+        let network = self.network.assemble(&mut own);
+        let context = self.context(&streams, &network, |perms| Some(perms.widened()))?;
         let uniform = self.preopens.iter().all(|preopen| preopen.perms.is_uniform());
-        let narrowed = if uniform { None } else { Some(self.context(&streams, Perms::narrowed)?) };
+        let narrowed = if uniform { None } else { Some(self.context(&streams, &network, Perms::narrowed)?) };
         let descriptors = Descriptors::new(self.preopens.iter().map(|preopen| preopen.perms));
-        Ok(Wasi { context, narrowed, streams, descriptors, slots })
+        let standard = HashMap::new();
+        Ok(Wasi { context, narrowed, streams, descriptors, standard, network, slots })
     }
 
     /// A context of the engine, whose preopened directories have the permissions that `perms` makes of theirs.
     fn context(
         &self,
         streams: &Streams,
+        network: &Network,
         perms: impl Fn(Perms) -> Option<FsPerms>,
     ) -> Result<WasiP1Ctx, (PathBuf, io::Error)> {
         let mut builder = WasiCtxBuilder::new();
         // File operations on the caller's thread: no threads of the engine's, which a forked child would miss.
         builder.allow_blocking_current_thread(true);
         builder.args(&self.argv).envs(&self.environment());
-        builder.stdin(StdinHandle(streams.stdin.clone()));
-        builder.stdout(StdoutHandle(streams.stdout.clone())).stderr(StdoutHandle(streams.stderr.clone()));
+        streams.give_to(&mut builder);
+        network.configure(&mut builder);
         for preopen in &self.preopens {
             let Some(perms) = perms(preopen.perms) else { continue };
             if let Err(error) = builder.preopened_dir(&preopen.host, &preopen.guest, perms) {
@@ -152,14 +158,14 @@ impl State {
             Stdout::File(_, object) | Stdout::Callback(object) | Stdout::Writer(object) => Some(object),
             Stdout::Null | Stdout::Inherit | Stdout::Capture(_) => None,
         });
-        stdin.into_iter().chain(outputs)
+        stdin.into_iter().chain(outputs).chain(self.network.objects())
     }
 }
 
-/// What a WASI program gets from its host: arguments, environment, standard streams and directories. By default,
-/// nothing.
+/// What a WASI program gets from its host: arguments, environment, standard streams, directories and network. By
+/// default, nothing.
 ///
-/// Everything can be set by attribute or, except for directories, by keyword argument. A configuration given to
+/// Everything can be set by attribute or, except for directories and the network, by keyword argument. A configuration given to
 /// `Store.set_wasi` is copied and can be changed and used again. Files, file-like objects and callables are shared by
 /// all stores that got them; `stdin_bytes` starts anew in each store.
 #[pyclass(frozen, subclass, weakref, module = "ferrowasm")]
@@ -168,13 +174,13 @@ pub(crate) struct WasiConfig {
 }
 
 impl WasiConfig {
-    fn lock(&self) -> Result<MutexGuard<'_, State>, Misuse> {
+    pub(super) fn lock(&self) -> Result<MutexGuard<'_, State>, Misuse> {
         Ok(self.state.get()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes the state. What `change` returns, the previous value, is dropped when the state is no longer locked:
     /// finalisers may use the configuration.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> PyResult<()> {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> PyResult<()> {
         let previous = change(&mut *self.lock()?);
         drop(previous);
         Ok(())

@@ -21,7 +21,7 @@ fn text(value: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
     Ok(string.to_owned())
 }
 
-fn is_text_or_bytes(value: &Bound<'_, PyAny>) -> bool {
+pub(crate) fn is_text_or_bytes(value: &Bound<'_, PyAny>) -> bool {
     value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyByteArray>()
 }
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi::{WasiCtxBuilder, async_trait};
 
 use super::sink::Sink;
 use super::source::Source;
@@ -27,11 +27,24 @@ pub(crate) struct Streams {
     pub(crate) stderr: Arc<Sink>,
 }
 
+impl Default for Streams {
+    fn default() -> Streams {
+        Streams { stdin: Arc::new(Source::Empty), stdout: Arc::new(Sink::Null), stderr: Arc::new(Sink::Null) }
+    }
+}
+
+impl Streams {
+    pub(crate) fn give_to(&self, builder: &mut WasiCtxBuilder) {
+        builder.stdin(StdinHandle(self.stdin.clone()));
+        builder.stdout(StdoutHandle(self.stdout.clone())).stderr(StdoutHandle(self.stderr.clone()));
+    }
+}
+
 /// The engine's end of standard input.
-pub(crate) struct StdinHandle(pub(crate) Arc<Source>);
+struct StdinHandle(Arc<Source>);
 
 /// The engine's end of standard output or standard error.
-pub(crate) struct StdoutHandle(pub(crate) Arc<Sink>);
+struct StdoutHandle(Arc<Sink>);
 
 impl StdinHandle {
     fn read(&self, size: usize) -> StreamResult<Bytes> {
