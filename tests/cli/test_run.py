@@ -182,14 +182,6 @@ def test_a_module_that_only_has_a_start_function_is_run(ferrowasm: Run, files: P
     assert ferrowasm("run", "quiet.wat").returncode == 0
 
 
-def test_a_component_is_refused_clearly(ferrowasm: Run, files: Path) -> None:
-    (files / "component.wat").write_text("(component)")
-    for command in ("run", "inspect", "compile"):
-        result = ferrowasm(command, "component.wat")
-        assert (result.returncode, result.stdout) == (1, "")
-        assert result.stderr == "ferrowasm: component.wat: this is a component; this version of ferrowasm runs core modules only\n"
-
-
 def test_a_program_reads_the_standard_input_of_the_command(ferrowasm: Run, files: Path) -> None:
     (files / "cat.wat").write_text(
         """(module

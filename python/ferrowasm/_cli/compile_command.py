@@ -1,4 +1,4 @@
-"""`ferrowasm compile FILE`: compile a module ahead of time."""
+"""`ferrowasm compile FILE`: compile a module or component ahead of time."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from .. import Engine
 from .command import Command
 from .failure import EXIT_USAGE, Failure
 from .output import add_output_argument, write_output
-from .source import Kind, add_file_argument, read_source
+from .source import add_file_argument, read_source
 
 DESCRIPTION = """\
-Compile a module to machine code for this machine, so that `ferrowasm run` (or
-Module.deserialize_file in Python) starts it without compiling. The result works
-with this version of ferrowasm only; anything else is refused when it is loaded.
+Compile a module or component to machine code for this machine, so that
+`ferrowasm run` (or deserialize_file of Module and Component in Python) starts
+it without compiling. The result works with this version of ferrowasm only;
+anything else is refused when it is loaded.
 """
 
 
@@ -25,13 +26,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     if options.output is None and options.file == "-":
-        raise Failure("compile: a module from standard input has no name to derive the output's from; say where to write it with -o", EXIT_USAGE)
+        raise Failure("compile: a file from standard input has no name to derive the output's from; say where to write it with -o", EXIT_USAGE)
     source = read_source(options.file)
-    if source.kind is Kind.COMPILED:
-        raise Failure(f"{source.name}: this is a compiled module already")
-    module = source.module(Engine())
-    write_output(options.output or f"{Path(options.file).stem}.cwasm", bytes(module.serialize()))
+    if source.kind.is_compiled:
+        raise Failure(f"{source.name}: this is a {source.kind.value} already")
+    compiled = source.component(Engine()) if source.kind.is_component else source.module(Engine())
+    write_output(options.output or f"{Path(options.file).stem}.cwasm", bytes(compiled.serialize()))
     return 0
 
 
-COMMAND = Command("compile", "compile a module ahead of time", configure, execute, DESCRIPTION)
+COMMAND = Command("compile", "compile a module or component ahead of time", configure, execute, DESCRIPTION)

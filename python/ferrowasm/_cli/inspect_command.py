@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from .. import Engine, MemoryType, _native
 from .command import Command
+from .failure import Failure
 from .source import Kind, Source, add_file_argument, blaming, human_size, read_source
 
 DESCRIPTION = "Show the imports, exports, memories and sections of a module. Nothing of it is run."
@@ -81,8 +82,8 @@ def execute(options: argparse.Namespace) -> int:
 def examine(source: Source) -> Report:
     if source.kind is Kind.COMPILED:
         return examine_compiled(source)
-    if source.kind is Kind.COMPONENT:
-        source.refuse_component()
+    if source.kind.is_component:
+        raise Failure(f"{source.name}: this is a component; its world cannot be shown yet")
     with blaming(source.name):
         imports, exports, memories = _native.module_outline(source.data)
     return Report(

@@ -1,4 +1,4 @@
-"""`ferrowasm run FILE`: run a WASI program, or one function of a module."""
+"""`ferrowasm run FILE`: run a WASI program, or one function of a module or component."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import Config, DirPerms, Engine, ExitTrap, FilePerms, Func, Instance, Linker, Module, Store, WasiConfig
+from .. import Config, DirPerms, Engine, ExitTrap, FilePerms, Func, Linker, Module, Store, WasiConfig
 from .command import Command
 from .failure import Failure
 from .interruption import ended_by_control_c
 from .invoke import format_value, parse_arguments
-from .source import Kind, Source, blaming, read_source
+from .source import Source, blaming, read_source
 
 DESCRIPTION = """\
 Run a WASI program. It sees the arguments and variables given here and the
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs=argparse.PARSER,
         action=ProgramAndArguments,
-        help="a .wasm, .wat or compiled module (- reads standard input), and the arguments of the program, or of the function that --invoke names",
+        help="a .wasm, .wat or compiled file (- reads standard input), and the arguments of the program, or of the function that --invoke names",
     )
 
 
@@ -111,18 +111,22 @@ def parse_env(text: str) -> tuple[str, str]:
 def execute(options: argparse.Namespace) -> int:
     source = read_source(options.file)
     engine = engine_for(source)
-    module = source.module(engine)
-    with blaming(source.name):
-        store = Store(engine)
-        store.set_wasi(wasi(options))
-        linker = Linker(engine)
-        linker.define_wasi()
-        try:
-            with ended_by_control_c():
-                instance = linker.instantiate(store, module)
-                run(store, module, instance, options)
-        except ExitTrap as ended:
-            return ended.code
+    store = Store(engine)
+    try:
+        if source.kind.is_component:
+            # Only who runs components pays for them.
+            from .component_program import run_component
+
+            component = source.component(engine)
+            with blaming(source.name), ended_by_control_c():
+                store.set_wasi(wasi(options))
+                return run_component(engine, store, component, options.file, options.invoke, options.args)
+        module = source.module(engine)
+        with blaming(source.name), ended_by_control_c():
+            store.set_wasi(wasi(options))
+            run_module(engine, store, module, options)
+    except ExitTrap as ended:
+        return ended.code
     return 0
 
 
@@ -130,7 +134,7 @@ def engine_for(source: Source) -> Engine:
     """An engine whose backtraces tell places in the source code, if the module has debug information."""
     config = Config()
     # A compiled module has to be loaded with the settings that it was compiled with: the defaults.
-    if source.kind is not Kind.COMPILED:
+    if not source.kind.is_compiled:
         config.wasm_backtrace_details = "enable"
     return Engine(config)
 
@@ -155,9 +159,11 @@ def wasi(options: argparse.Namespace) -> WasiConfig:
     return config
 
 
-def run(store: Store, module: Module, instance: Instance, options: argparse.Namespace) -> None:
+def run_module(engine: Engine, store: Store, module: Module, options: argparse.Namespace) -> None:
     """Start the program, or call the function that was named and print its results."""
-    exports = instance.exports(store)
+    linker = Linker(engine)
+    linker.define_wasi()
+    exports = linker.instantiate(store, module).exports(store)
     items = {export.name: exports[export.name] for export in module.exports}
     functions = {name: item for name, item in items.items() if isinstance(item, Func)}
     # A library for WASI (a "reactor") sets itself up here before anything else of it may be called.
@@ -182,4 +188,4 @@ def invoke(store: Store, name: str, function: Func, words: Sequence[str]) -> Non
         print(format_value(result))
 
 
-COMMAND = Command("run", "run a WASI program, or one function of a module", configure, execute, DESCRIPTION)
+COMMAND = Command("run", "run a WASI program, or one function of a module or component", configure, execute, DESCRIPTION)

@@ -1,4 +1,4 @@
-"""Reading what the user names: a binary module, its text form, or a module compiled ahead of time; from a file or from standard input."""
+"""Reading what the user names: a binary module or component, its text form, or what was compiled ahead of time; from a file or from standard input."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 from .. import Engine, ExitTrap, Module, WasmtimeError, _native, wat2wasm
 from .failure import Failure, split_message
 from .interruption import ended_by_control_c
+
+if TYPE_CHECKING:
+    from ..component import Component
 
 #: How long a compilation may take before a notice says so, in seconds.
 PATIENCE = 1.0
@@ -30,6 +33,15 @@ class Kind(Enum):
     MODULE = "module"
     COMPONENT = "component"
     COMPILED = "compiled module"
+    COMPILED_COMPONENT = "compiled component"
+
+    @property
+    def is_component(self) -> bool:
+        return self in (Kind.COMPONENT, Kind.COMPILED_COMPONENT)
+
+    @property
+    def is_compiled(self) -> bool:
+        return self in (Kind.COMPILED, Kind.COMPILED_COMPONENT)
 
 
 @dataclass(frozen=True)
@@ -40,22 +52,32 @@ class Source:
     kind: Kind
     data: bytes
 
-    def refuse_component(self) -> NoReturn:
-        raise Failure(f"{self.name}: this is a component; this version of ferrowasm runs core modules only")
-
     def module(self, engine: Engine) -> Module:
-        """The module, ready to be instantiated. Raises `Failure` if it is invalid, or a component."""
-        if self.kind is Kind.COMPONENT:
-            self.refuse_component()
+        """The module, ready to be instantiated. Raises `Failure` if it is invalid."""
         with blaming(self.name):
             if self.kind is Kind.COMPILED:
                 return Module.deserialize(engine, self.data)
-            with ended_by_control_c(), notice(f"compiling {self.name} ({human_size(len(self.data))})"):
+            with self.compiling():
                 return Module(engine, self.data)
+
+    def component(self, engine: Engine) -> Component:
+        """The component, ready to be instantiated. Raises `Failure` if it is invalid."""
+        from ..component import Component
+
+        with blaming(self.name):
+            if self.kind is Kind.COMPILED_COMPONENT:
+                return Component.deserialize(engine, self.data)
+            with self.compiling():
+                return Component(engine, self.data)
+
+    @contextmanager
+    def compiling(self) -> Generator[None]:
+        with ended_by_control_c(), notice(f"compiling {self.name} ({human_size(len(self.data))})"):
+            yield
 
 
 def add_file_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a .wasm, .wat or compiled module; - reads standard input")
+    parser.add_argument("file", metavar="FILE", help="a .wasm, .wat or compiled file; - reads standard input")
 
 
 def read_source(name: str) -> Source:
@@ -63,7 +85,7 @@ def read_source(name: str) -> Source:
     shown = "<stdin>" if name == "-" else name
     data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     if data.startswith(COMPILED_MAGIC):
-        return Source(shown, Kind.COMPILED, data)
+        return Source(shown, Kind.COMPILED_COMPONENT if _native.is_compiled_component(data) else Kind.COMPILED, data)
     if not data.startswith(BINARY_MAGIC):
         data = from_text(shown, data)
     return Source(shown, Kind.COMPONENT if _native.is_component(data) else Kind.MODULE, data)
