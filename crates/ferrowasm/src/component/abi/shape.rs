@@ -181,7 +181,7 @@ impl Shape {
             Kind::Int(_) => Classes::INT,
             Kind::F32 | Kind::F64 => Classes::FLOAT,
             Kind::Char | Kind::String | Kind::Enum { .. } => Classes::STR,
-            Kind::List(element) if element.is_byte() => Classes::BYTES,
+            Kind::List(element) | Kind::FixedList { element, .. } if element.is_byte() => Classes::BYTES,
             Kind::List(_) | Kind::FixedList { .. } => Classes::LIST,
             Kind::Map(_) => Classes::DICT,
             Kind::Record(_) => Classes::RECORD,
