@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +49,25 @@ def test_the_main_example_counts_the_words_of_a_file_as_python_does(tmp_path: Pa
     assert "| 8 words, 5 distinct\n   Python counts the same" in output
     assert "gcd(1071, 462) = 21" in output
     assert "primes below 100000: 9592, the last is 99991" in output
+
+
+def test_the_asgi_example_works_under_starlette() -> None:
+    import asyncio
+    import runpy
+
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+
+    application = Starlette(routes=[Mount("/guest", runpy.run_path(str(EXAMPLES / "asgi.py"))["app"])])
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/guest/a", "root_path": "", "headers": [], "query_string": b""}
+    asyncio.run(application(scope, receive, send))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[0]["status"] == 200

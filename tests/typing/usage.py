@@ -6,6 +6,7 @@ Each `assert_type` says what a checker has to infer; a wrong stub makes the chec
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import io
 import os
@@ -131,6 +132,21 @@ def linking(engine: Engine, store: Store, module: Module) -> None:
     assert_type(linker.instantiate_pre(module), InstancePre)
     assert_type(linker.get(store, "env", "f"), AnyExport)
     assert_type(linker.get_default(store, ""), Func)
+
+
+async def awaiting(engine: Engine, store: Store, module: Module, f: Func) -> None:
+    async def callback(number: int) -> int:
+        return number
+
+    i32 = ValType.i32()
+    linker = Linker(engine)
+    linker.define_func("env", "f", FuncType([i32], [i32]), callback)
+    assert_type(await linker.instantiate_async(store, module), Instance)
+    assert_type(await linker.instantiate_pre(module).instantiate_async(store), Instance)
+    assert_type(await f.call_async(store, 1), Any)
+    assert_type(await asyncio.create_task(f.call_async(store, 1, in_thread=True)), Any)
+    store.epoch_deadline_async_yield_and_update(1)
+    store.fuel_async_yield_interval(None)
 
 
 def values(store: Store) -> None:

@@ -69,7 +69,7 @@ impl Callee {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
         self.check_count(py, args.count())?;
-        if entry.is_suspended() || (!self.signature.is_plain && entry.ctx().data().bridge.is_some()) {
+        if entry.is_suspended() || entry.ctx().data().requires_fiber(self.signature.is_plain) {
             drop(entry);
             return call_blocking(self, store, &args);
         }
@@ -198,11 +198,19 @@ impl Func {
     ///
     /// Asynchronous host functions suspend the WebAssembly code while they wait, and other tasks run meanwhile. See the
     /// class for arguments, results and errors. Raises `StoreBusyError` when another call of the store is under way.
-    #[pyo3(signature = (store, *params))]
-    fn call_async(slf: &Bound<'_, Self>, store: &Bound<'_, PyAny>, params: &Bound<'_, PyTuple>) -> PyResult<Call> {
+    ///
+    /// With `in_thread` the WebAssembly code runs on another thread, so that it can use another processor; host
+    /// functions are still called on the thread of the event loop, which a long computation does not hold up then.
+    #[pyo3(signature = (store, *params, in_thread=false))]
+    fn call_async(
+        slf: &Bound<'_, Self>,
+        store: &Bound<'_, PyAny>,
+        params: &Bound<'_, PyTuple>,
+        in_thread: bool,
+    ) -> PyResult<Call> {
         slf.get().callee()?;
         StoreArg::new(store)?;
-        Ok(Call::new(FuncCall::new(slf, store, params)))
+        Ok(Call::new(FuncCall::new(slf, store, params, in_thread)))
     }
 
     fn __repr__(&self) -> String {

@@ -1,5 +1,6 @@
 //! The driver: runs an operation of the engine, and the Python functions that it asks for, on the ordinary stack.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::awaitable::{self, Stepped};
 use super::fibers::{self, Status};
 use super::host::{HostCall, Request};
 use super::operation::{Operation, Outcome};
+use super::wake::Signal;
 use crate::errors::{Misuse, raised};
 use crate::gil;
 use crate::interrupt;
@@ -47,6 +49,8 @@ enum Wait {
     Event { iterator: Py<PyAny> },
     /// Others to have their turn.
     Turn,
+    /// The thread on which the call runs. What is thrown meanwhile is raised when that has stopped.
+    Thread { iterator: Py<PyAny>, done: Arc<AtomicBool>, error: Option<PyErr> },
 }
 
 /// An operation under way.
@@ -56,6 +60,8 @@ pub(super) struct Drive {
     wait: Wait,
     /// Whether the store is entered, as it is when the operation has just begun.
     entered: bool,
+    /// Whether a thread is to be started.
+    launches: bool,
 }
 
 /// How long a blocked thread goes without a look at signals.
@@ -75,7 +81,7 @@ impl Drive {
         let shared = entry.ctx().data().shared.clone();
         let id = fibers::begin(entry, |ctx| operation.begin(py, ctx))?;
         shared.fibers.set_stepping(None);
-        Ok(Drive { shared, id, wait: Wait::Nothing, entered: true })
+        Ok(Drive { shared, id, wait: Wait::Nothing, entered: true, launches: false })
     }
 
     /// Goes on until the operation is over or has to wait.
@@ -86,10 +92,19 @@ impl Drive {
         mode: Mode,
         input: Option<Input<'py>>,
     ) -> PyResult<Progress<'py>> {
+        let mut polled = false;
+        let mut input = input;
+        if matches!(self.wait, Wait::Thread { .. }) {
+            match self.join(py, input.take())? {
+                Some(yielded) => return Ok(Progress::Suspended(yielded)),
+                None => polled = true,
+            }
+        }
         let index = self.enter()?;
-        match self.advance(py, operation, mode, index, input) {
+        match self.advance(py, operation, mode, index, input, polled) {
             Ok(Progress::Suspended(value)) => {
                 self.leave(index);
+                self.launch()?;
                 Ok(Progress::Suspended(value))
             }
             end => {
@@ -106,13 +121,20 @@ impl Drive {
         mode: Mode,
         index: usize,
         mut input: Option<Input<'py>>,
+        mut polled: bool,
     ) -> PyResult<Progress<'py>> {
         loop {
             if let Some(yielded) = self.resume(py, index, input.take())? {
                 return Ok(Progress::Suspended(yielded));
             }
-            let shared = &*self.shared;
-            gil::released(py, || shared.fibers.poll())?;
+            if !polled {
+                if mode == Mode::Await && index == 0 && operation.in_thread() {
+                    return self.hand_over(py).map(Progress::Suspended);
+                }
+                let shared = &*self.shared;
+                gil::released(py, || shared.fibers.poll())?;
+            }
+            polled = false;
             match self.shared.fibers.status() {
                 Status::Done(outcome) => return self.finish(py, operation, index, outcome).map(Progress::Finished),
                 Status::Request(request) => self.begin_host(py, index, mode, request),
@@ -157,6 +179,68 @@ impl Drive {
         }
     }
 
+    /// Prepares to have the call polled on another thread, and gives what the task is to wait for.
+    fn hand_over<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let signal = self.shared.fibers.signal();
+        signal.take();
+        let (iterator, future) = wait_for(signal, py)?;
+        self.wait = Wait::Thread { iterator, done: Arc::default(), error: None };
+        self.launches = true;
+        Ok(future)
+    }
+
+    /// Starts the thread, when the store was left.
+    fn launch(&mut self) -> PyResult<()> {
+        match &self.wait {
+            Wait::Thread { done, .. } if std::mem::take(&mut self.launches) => {
+                self.shared.poll_in_thread(done).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the thread on which the call runs. `Some` is what the task is to wait for; `None`: it has stopped.
+    fn join<'py>(&mut self, py: Python<'py>, input: Option<Input<'py>>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Wait::Thread { iterator, done, error } = &mut self.wait else { return Ok(None) };
+        if let Some(Input::Throw(thrown)) = input {
+            self.shared.fibers.stop();
+            *error = Some(thrown);
+        }
+        let signal = self.shared.fibers.signal();
+        signal.take();
+        if !done.load(Ordering::Acquire) {
+            let (next, future) = wait_for(signal, py)?;
+            *iterator = next;
+            return Ok(Some(future));
+        }
+        signal.forget();
+        let error = error.take();
+        self.wait = Wait::Nothing;
+        match error {
+            None => Ok(None),
+            Some(error) => {
+                let index = self.enter()?;
+                self.end(index);
+                Err(error)
+            }
+        }
+    }
+
+    /// Stops the thread on which the call runs, and blocks this one until it has.
+    fn stop_thread(&mut self, py: Python<'_>) -> PyResult<()> {
+        let Wait::Thread { done, .. } = &self.wait else { return Ok(()) };
+        let (done, shared) = (done.clone(), &*self.shared);
+        shared.fibers.stop();
+        gil::released(py, || {
+            while !done.load(Ordering::Acquire) {
+                shared.fibers.signal().wait(TICK);
+            }
+        })?;
+        shared.fibers.signal().forget();
+        self.wait = Wait::Nothing;
+        Ok(())
+    }
+
     /// Steps what the operation waits for. `Some` is what it yields; `None` means that the operation can go on.
     fn resume<'py>(
         &mut self,
@@ -165,7 +249,7 @@ impl Drive {
         input: Option<Input<'py>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         match std::mem::replace(&mut self.wait, Wait::Nothing) {
-            Wait::Nothing => Ok(None),
+            Wait::Nothing | Wait::Thread { .. } => Ok(None),
             Wait::Turn => match input {
                 Some(Input::Throw(error)) => Err(error),
                 Some(Input::Send(_)) => Ok(None),
@@ -273,6 +357,7 @@ impl Drive {
     /// Ends a suspended operation as `close()` of a coroutine does it: the host function that waits gets a
     /// `GeneratorExit`, then the WebAssembly code is given up.
     pub(super) fn close(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.stop_thread(py)?;
         let index = self.enter()?;
         let closed = match std::mem::replace(&mut self.wait, Wait::Nothing) {
             Wait::Host { request, iterator } => {
@@ -284,7 +369,7 @@ impl Drive {
                 self.shared.fibers.signal().forget();
                 awaitable::close(iterator.bind(py))
             }
-            Wait::Nothing | Wait::Turn => Ok(()),
+            Wait::Nothing | Wait::Turn | Wait::Thread { .. } => Ok(()),
         };
         self.end(index);
         closed
@@ -309,7 +394,7 @@ impl Drive {
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.wait {
             Wait::Host { iterator, .. } => visit.call(iterator),
-            Wait::Event { iterator } => {
+            Wait::Event { iterator } | Wait::Thread { iterator, .. } => {
                 visit.call(iterator)?;
                 self.shared.fibers.signal().traverse(visit)
             }
@@ -328,6 +413,16 @@ fn step<'py>(iterator: &Bound<'py, PyAny>, input: Option<Input<'py>>) -> PyResul
         None => awaitable::send(iterator, &iterator.py().None().into_bound(iterator.py())),
         Some(Input::Send(value)) => awaitable::send(iterator, &value),
         Some(Input::Throw(error)) => awaitable::throw(iterator, error),
+    }
+}
+
+/// The iterator of a future that the signal finishes, and the future.
+fn wait_for<'py>(signal: &Signal, py: Python<'py>) -> PyResult<(Py<PyAny>, Bound<'py, PyAny>)> {
+    let iterator = awaitable::iterator(signal.future(py)?)?;
+    match step(&iterator, None)? {
+        Stepped::Yielded(future) => Ok((iterator.unbind(), future)),
+        // It is done already: the task asks again at once.
+        Stepped::Returned(_) => Ok((iterator.unbind(), py.None().into_bound(py))),
     }
 }
 

@@ -15,13 +15,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 use pyo3::PyResult;
 use wasmtime::{Caller, Error, Func, StoreContextMut, UpdateDeadline};
 
-use super::host::Request;
+use super::host::{Aside, Request};
 use super::operation::{Outcome, Work};
+use super::runtime;
 use super::wake::Signal;
 use crate::raw;
 use crate::store::Data;
@@ -68,6 +69,10 @@ pub(crate) struct Fibers {
     running: AtomicBool,
     /// Whether no tick has come since the call was last resumed.
     fresh: AtomicBool,
+    /// Whether the call runs on a thread of its own.
+    in_thread: AtomicBool,
+    /// Whether it is to be suspended there.
+    stopping: AtomicBool,
     signal: OnceLock<Arc<Signal>>,
 }
 
@@ -90,13 +95,22 @@ impl Fibers {
     /// What a call on a fiber does at a tick of the ticker; `None` for one that runs on the ordinary stack.
     ///
     /// It lets the event loop have its turn, but not at the first tick after it was resumed: ticks may have passed while
-    /// it was suspended.
-    pub(crate) fn on_epoch(&self) -> Option<UpdateDeadline> {
+    /// it was suspended. `due`: the user wants it to do so now. On a thread of its own it goes on until it is stopped.
+    pub(crate) fn on_epoch(&self, due: bool) -> Option<UpdateDeadline> {
         if !self.running() {
             return None;
         }
-        let fresh = self.fresh.swap(false, Ordering::Relaxed);
-        Some(if fresh { UpdateDeadline::Continue(1) } else { UpdateDeadline::Yield(1) })
+        let turn = if self.in_thread.load(Ordering::Relaxed) {
+            self.stopping.load(Ordering::Relaxed)
+        } else {
+            !self.fresh.swap(false, Ordering::Relaxed)
+        };
+        Some(if turn || due { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) })
+    }
+
+    /// Has the call, which runs on another thread, suspended at the next tick.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// How many calls are under way.
@@ -347,6 +361,28 @@ pub(super) fn reenter(shared: &Shared, place: Place) -> Entry<'_> {
 }
 
 impl Shared {
+    /// Polls the call of the store, which is suspended, on another thread, and gives the signal afterwards.
+    ///
+    /// A panic leaves the call without a future, which the driver sees.
+    pub(super) fn poll_in_thread(self: &Arc<Self>, done: &Arc<AtomicBool>) -> wasmtime::Result<()> {
+        let (shared, done) = (self.clone(), done.clone());
+        let fibers = &self.fibers;
+        fibers.stopping.store(false, Ordering::Relaxed);
+        runtime::get()?.spawn_blocking(move || {
+            let fibers = &shared.fibers;
+            if shared.resume().is_ok() {
+                fibers.in_thread.store(true, Ordering::Relaxed);
+                let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fibers.poll()));
+                fibers.in_thread.store(false, Ordering::Relaxed);
+                shared.suspend();
+                drop(polled);
+            }
+            done.store(true, Ordering::Release);
+            fibers.signal().wake_by_ref();
+        });
+        Ok(())
+    }
+
     /// Ends the calls from level `index` on, each on the fiber that has polled it, and gives the place of the lowest.
     ///
     /// The caller owns the store and is off its fibers.
@@ -387,4 +423,62 @@ pub(crate) fn request(caller: &mut Caller<'_, Data>, request: Request) -> wasmti
             None => {}
         }
     }
+}
+
+/// The fiber that a host function runs on: how it waits for something else than Python.
+///
+/// Made by a host function for itself, and used by nobody else.
+#[derive(Clone, Copy)]
+pub(crate) struct Fiber(CallerPtr);
+
+impl Fiber {
+    /// `None` on the ordinary stack.
+    pub(crate) fn of(caller: &mut Caller<'_, Data>) -> Option<Fiber> {
+        caller.data().shared.fibers.running().then(|| Fiber(CallerPtr::new(caller)))
+    }
+
+    /// Suspends the fiber until the event loop, or what `poll` has given the signal to, resumes it.
+    pub(crate) fn suspend(&self) -> wasmtime::Result<()> {
+        // SAFETY: the host function whose caller this is is the one that runs. What it borrows from the store meanwhile,
+        // its data and a memory, is not touched: nobody enters the store before it goes on, except to drop the fiber.
+        suspend(unsafe { self.0.reborrow() })
+    }
+
+    /// Polls a future that has the fiber's call resumed when it can go on.
+    pub(crate) fn poll<F: Future>(&self, future: Pin<&mut F>) -> wasmtime::Result<Poll<F::Output>> {
+        // SAFETY: as in `suspend`.
+        let shared = unsafe { self.0.reborrow() }.data().shared.clone();
+        let waker = Waker::from(shared.fibers.signal().clone());
+        let _entered = runtime::get()?.enter();
+        Ok(future.poll(&mut Context::from_waker(&waker)))
+    }
+
+    /// Lets the event loop have its turn.
+    pub(crate) fn give_way(&self) -> wasmtime::Result<()> {
+        // SAFETY: as in `suspend`.
+        unsafe { self.0.reborrow() }.data().shared.fibers.signal().wake_by_ref();
+        self.suspend()
+    }
+}
+
+/// Has `work`, which calls Python code, run by the driver, on the ordinary stack. It may use the store.
+pub(crate) fn aside<R: Send>(caller: &mut Caller<'_, Data>, work: impl FnOnce() -> R + Send) -> wasmtime::Result<R> {
+    let mut result = None;
+    let slot = &mut result;
+    let work: Box<dyn FnOnce() + Send + '_> = Box::new(move || *slot = Some(work()));
+    // SAFETY: only the lifetime changes. The driver runs the work at once while this host function waits, or never: the
+    // guard takes it back when the wait is over, in whatever way.
+    let work =
+        unsafe { std::mem::transmute::<Box<dyn FnOnce() + Send + '_>, Box<dyn FnOnce() + Send + 'static>>(work) };
+    struct Guard(Arc<Mutex<Aside>>);
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+            drop(work);
+        }
+    }
+    let guard = Guard(Arc::new(Mutex::new(Aside::new(work))));
+    request(caller, guard.0.clone())?;
+    drop(guard);
+    result.ok_or_else(|| Error::msg("the host function was not run"))
 }

@@ -140,3 +140,29 @@ fn request(caller: &mut Caller<'_, Data>, call: CoreCall) -> wasmtime::Result<Va
     let mut call = call.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::replace(&mut call.values, Values::Any { params: Vec::new(), results: Vec::new() }))
 }
+
+/// Work that calls Python code by itself.
+pub(crate) struct Aside(Option<Box<dyn FnOnce() + Send>>);
+
+impl Aside {
+    pub(crate) fn new(work: Box<dyn FnOnce() + Send>) -> Aside {
+        Aside(Some(work))
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.0.take()
+    }
+}
+
+impl HostCall for Aside {
+    fn call<'py>(&mut self, py: Python<'py>, _shared: &Arc<Shared>, _caller: CallerPtr) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(work) = self.take() {
+            work();
+        }
+        Ok(py.None().into_bound(py))
+    }
+
+    fn complete(&mut self, _result: Bound<'_, PyAny>, _shared: &Arc<Shared>) -> PyResult<()> {
+        Ok(())
+    }
+}

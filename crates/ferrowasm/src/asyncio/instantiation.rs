@@ -104,7 +104,7 @@ impl Outcome {
 /// Whether the engine demands that WebAssembly runs on a fiber, in a synchronous call too: in the middle of an
 /// asynchronous call, and, for all but calls of functions, after the first one.
 pub(crate) fn needs_fiber(entry: &mut Entry<'_>) -> bool {
-    entry.is_suspended() || entry.ctx().data().bridge.is_some()
+    entry.is_suspended() || entry.ctx().data().requires_fiber(false)
 }
 
 /// A synchronous operation of which only the outcome matters.

@@ -28,6 +28,11 @@ pub(crate) trait Operation {
     /// The method that was called, as Python names it.
     fn name(&self) -> &'static str;
 
+    /// Whether WebAssembly runs on a thread of its own, and only Python code on that of the event loop.
+    fn in_thread(&self) -> bool {
+        false
+    }
+
     /// Enters the store.
     fn enter<'a>(&'a self, py: Python<'a>) -> PyResult<Entry<'a>>;
 

@@ -20,17 +20,27 @@ pub(crate) struct FuncCall {
     func: Py<Func>,
     store: Py<PyAny>,
     args: Py<PyTuple>,
+    in_thread: bool,
 }
 
 impl FuncCall {
-    pub(crate) fn new(func: &Bound<'_, Func>, store: &Bound<'_, PyAny>, args: &Bound<'_, PyTuple>) -> FuncCall {
-        FuncCall { func: func.clone().unbind(), store: store.clone().unbind(), args: args.clone().unbind() }
+    pub(crate) fn new(
+        func: &Bound<'_, Func>,
+        store: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyTuple>,
+        in_thread: bool,
+    ) -> FuncCall {
+        FuncCall { func: func.clone().unbind(), store: store.clone().unbind(), args: args.clone().unbind(), in_thread }
     }
 }
 
 impl Operation for FuncCall {
     fn name(&self) -> &'static str {
         "Func.call_async"
+    }
+
+    fn in_thread(&self) -> bool {
+        self.in_thread
     }
 
     fn enter<'a>(&'a self, py: Python<'a>) -> PyResult<Entry<'a>> {

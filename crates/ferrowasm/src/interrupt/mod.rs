@@ -24,12 +24,34 @@ pub(crate) struct Interrupts {
     engine: Option<Arc<EngineState>>,
     /// The epoch of users at which the store's deadline passes.
     epoch_deadline: Option<u64>,
+    /// By how many ticks that deadline is moved when it passes, instead of ending the call.
+    epoch_extension: Option<u64>,
 }
 
 impl Interrupts {
     /// A store of an engine with `Config.epoch_interruption` has a deadline from the start, which has passed.
     pub(crate) fn new(engine: &Arc<EngineState>) -> Interrupts {
-        Interrupts { engine: Some(engine.clone()), epoch_deadline: engine.user_epochs.then_some(0) }
+        Interrupts {
+            engine: Some(engine.clone()),
+            epoch_deadline: engine.user_epochs.then_some(0),
+            epoch_extension: None,
+        }
+    }
+
+    /// Lets calls go on at the deadline in epochs, which moves by `ticks` then.
+    pub(crate) fn yield_at_epoch_deadline(&mut self, ticks: u64) {
+        self.epoch_extension = Some(ticks);
+    }
+
+    /// Moves the deadline in epochs if it has passed and is to be moved.
+    fn extend_epoch(&mut self) -> bool {
+        match (self.epoch_extension, &self.engine) {
+            (Some(ticks), Some(engine)) if self.epoch_passed() => {
+                self.epoch_deadline = Some(engine.epoch().saturating_add(ticks));
+                true
+            }
+            _ => false,
+        }
     }
 
     fn epoch_passed(&self) -> bool {
@@ -40,7 +62,7 @@ impl Interrupts {
     }
 
     /// The error that ends the call if a deadline has passed.
-    fn check_deadlines(&self) -> Result<()> {
+    pub(crate) fn check_deadlines(&self) -> Result<()> {
         if self.epoch_passed() {
             return Err(Trap::Interrupt.into());
         }
@@ -88,6 +110,7 @@ fn arm(ctx: &mut StoreContextMut<'_, Data>) {
 ///
 /// Runs on the thread of the call, in the middle of WebAssembly.
 pub(crate) fn on_epoch(mut ctx: StoreContextMut<'_, Data>) -> Result<UpdateDeadline> {
+    let extended = ctx.data_mut().interrupts.extend_epoch();
     let interrupts = &ctx.data().interrupts;
     if let Some(engine) = &interrupts.engine {
         ticker::keep_ticking(engine);
@@ -97,7 +120,7 @@ pub(crate) fn on_epoch(mut ctx: StoreContextMut<'_, Data>) -> Result<UpdateDeadl
         }
     }
     // On a fiber no Python code runs: the event loop handles signals when the call has let it have its turn.
-    if let Some(update) = ctx.data().shared.fibers.on_epoch() {
+    if let Some(update) = ctx.data().shared.fibers.on_epoch(extended) {
         return Ok(update);
     }
     signals::handle_inside(&mut ctx)?;

@@ -268,6 +268,17 @@ impl CallerPtr {
     pub(crate) fn new(caller: &mut Caller<'_, Data>) -> CallerPtr {
         CallerPtr(NonNull::from(caller).cast::<Caller<'static, Data>>())
     }
+
+    /// The caller.
+    ///
+    /// # Safety
+    ///
+    /// The host function has not returned and is the one that runs, and its own reference is not used while this one
+    /// lives.
+    pub(crate) unsafe fn reborrow<'a>(self) -> &'a mut Caller<'a, Data> {
+        // SAFETY: by contract.
+        unsafe { &mut *self.0.as_ptr().cast::<Caller<'a, Data>>() }
+    }
 }
 
 // SAFETY: the pointer is followed only by `get_export`, whose contract demands the thread of the host function.

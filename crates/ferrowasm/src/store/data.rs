@@ -23,6 +23,8 @@ pub(crate) struct Data {
     pub(crate) interrupts: Interrupts,
     /// The function through which host functions suspend asynchronous calls; `None` before the first one.
     pub(crate) bridge: Option<wasmtime::Func>,
+    /// Whether calls are suspended when they have used a certain amount of fuel.
+    pub(crate) yields_fuel: bool,
     /// `Config.max_wasm_stack` of the engine, in bytes.
     pub(crate) max_wasm_stack: usize,
     /// Up to this size, in bytes, memories grow in place.
@@ -40,9 +42,19 @@ impl Data {
             abandoned: Arc::default(),
             interrupts: Interrupts::new(engine),
             bridge: None,
+            yields_fuel: false,
             max_wasm_stack: engine.max_wasm_stack,
             fixed_memory_size: engine.fixed_memory_size,
         }
+    }
+}
+
+impl Data {
+    /// Whether the engine runs calls of a function on fibers only; it is less strict with plain ones, for which we check
+    /// arguments.
+    #[inline]
+    pub(crate) fn requires_fiber(&self, is_plain: bool) -> bool {
+        self.yields_fuel || (!is_plain && self.bridge.is_some())
     }
 }
 

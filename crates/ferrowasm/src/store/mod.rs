@@ -11,7 +11,7 @@ pub(crate) mod views;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
@@ -144,6 +144,35 @@ impl Store {
         let ticks = numbers::unsigned(ticks_after_current, "ticks_after_current", u64::MAX)?;
         interrupt::set_epoch_deadline(&mut self.enter()?.ctx(), ticks)
             .map_err(|most| numbers::too_large("ticks_after_current", most))
+    }
+
+    /// Let asynchronous calls give the event loop a turn, instead of ending with a trap, when the epoch deadline is
+    /// reached, and set the deadline `ticks` ticks further then.
+    ///
+    /// This is about the epoch that `Engine.increment_epoch` advances, with `Config.epoch_interruption`. There is no
+    /// need for it to keep the event loop running: asynchronous calls give it a turn every 10 ms or so by themselves.
+    /// Synchronous calls go on at the deadline.
+    fn epoch_deadline_async_yield_and_update(&self, ticks: &Bound<'_, PyAny>) -> PyResult<()> {
+        let ticks = numbers::unsigned(ticks, "ticks", u64::MAX)?;
+        self.enter()?.ctx().data_mut().interrupts.yield_at_epoch_deadline(ticks);
+        Ok(())
+    }
+
+    /// Let asynchronous calls give the event loop a turn whenever they have used `interval` units of fuel; `None`: no
+    /// more.
+    ///
+    /// Raises `WasmtimeError` unless the engine was made with `Config.consume_fuel`, and `ValueError` for 0.
+    fn fuel_async_yield_interval(&self, py: Python<'_>, interval: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let interval = interval.map(|interval| numbers::unsigned(interval, "interval", u64::MAX)).transpose()?;
+        if interval == Some(0) {
+            return Err(PyValueError::new_err("interval must be at least 1"));
+        }
+        let mut entry = self.enter()?;
+        let mut ctx = entry.ctx();
+        ctx.fuel_async_yield_interval(interval).or_raise(py)?;
+        // The engine requires fibers from now on, whatever the interval is.
+        ctx.data_mut().yields_fuel = true;
+        Ok(())
     }
 
     /// Limit what the store may consume, in place of the limits before; a negative number, or none, sets no limit.

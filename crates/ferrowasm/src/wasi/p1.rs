@@ -11,14 +11,14 @@ use wasmtime::{AsContextMut, Caller, Error, Extern, Linker, Result};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p1::types::{self, Errno};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as abi, WasiSnapshotPreview1};
-use wasmtime_wasi::p2::StreamError;
+use wasmtime_wasi::p2::{StreamError, StreamResult};
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::Wasi;
 use super::descriptors::{self, Descriptor, Open, Perms};
 use super::sink::Sink;
-use super::wait;
-use crate::interrupt::Interrupts;
+use super::wait::Waiter;
+use crate::asyncio::{self, Fiber};
 use crate::store::Data;
 
 /// The name of the module that guests import from.
@@ -28,13 +28,14 @@ const MODULE: &str = "wasi_snapshot_preview1";
 struct Guest<'c> {
     memory: GuestMemory<'c>,
     wasi: &'c mut Wasi,
-    interrupts: Interrupts,
+    waiter: Waiter,
 }
 
 impl<'c> Guest<'c> {
     /// `memory` is what `memory_of` found.
     fn new(caller: &'c mut Caller<'_, Data>, memory: &'c Option<Extern>) -> Result<Guest<'c>> {
         let fuel = caller.as_context_mut().hostcall_fuel();
+        let fiber = Fiber::of(caller);
         let (memory, data) = match memory {
             Some(Extern::Memory(memory)) => {
                 let (bytes, data) = memory.data_and_store_mut(caller);
@@ -45,8 +46,8 @@ impl<'c> Guest<'c> {
         };
         let wasi = data.wasi.as_deref_mut().ok_or_else(not_configured)?;
         wasi.context.set_hostcall_fuel(fuel);
-        let interrupts = data.interrupts.clone();
-        Ok(Guest { memory, wasi, interrupts })
+        let waiter = Waiter { interrupts: data.interrupts.clone(), fiber };
+        Ok(Guest { memory, wasi, waiter })
     }
 
     fn permits(&self, fd: i32, needed: Perms) -> bool {
@@ -86,8 +87,8 @@ macro_rules! forward {
         })?;
     )*};
     (@call $guest:ident $name:ident($($arg:ident),*) waiting) => {{
-        let Guest { mut memory, wasi, interrupts } = $guest;
-        wait::block_on(abi::$name(&mut wasi.context, &mut memory, $($arg),*), &interrupts)?
+        let Guest { mut memory, wasi, waiter } = $guest;
+        waiter.block_on(abi::$name(&mut wasi.context, &mut memory, $($arg),*))?
     }};
     (@call $guest:ident $name:ident($($arg:ident),*)) => {{
         let Guest { mut memory, wasi, .. } = $guest;
@@ -151,8 +152,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Data>) -> Result<()> {
 
 fn fd_close(mut caller: Caller<'_, Data>, fd: i32) -> Result<i32> {
     let memory = memory_of(&mut caller);
-    let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
-    let errno = wait::block_on(abi::fd_close(&mut wasi.context, &mut memory, fd), &interrupts)??;
+    let Guest { mut memory, wasi, waiter } = Guest::new(&mut caller, &memory)?;
+    let errno = waiter.block_on(abi::fd_close(&mut wasi.context, &mut memory, fd))??;
     if errno == 0 {
         wasi.descriptors.closed(fd);
     }
@@ -161,8 +162,8 @@ fn fd_close(mut caller: Caller<'_, Data>, fd: i32) -> Result<i32> {
 
 fn fd_renumber(mut caller: Caller<'_, Data>, from: i32, to: i32) -> Result<i32> {
     let memory = memory_of(&mut caller);
-    let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
-    let errno = wait::block_on(abi::fd_renumber(&mut wasi.context, &mut memory, from, to), &interrupts)??;
+    let Guest { mut memory, wasi, waiter } = Guest::new(&mut caller, &memory)?;
+    let errno = waiter.block_on(abi::fd_renumber(&mut wasi.context, &mut memory, from, to))??;
     if errno == 0 {
         wasi.descriptors.renumbered(from, to);
     }
@@ -178,9 +179,9 @@ fn fd_read(mut caller: Caller<'_, Data>, fd: i32, iovs: i32, len: i32, out: i32)
     if !guest.permits(fd, descriptors::READ) {
         return Ok(number(Errno::Perm));
     }
-    let Guest { mut memory, wasi, interrupts } = guest;
-    interrupts.check_rarely()?;
-    wait::block_on(abi::fd_read(&mut wasi.context, &mut memory, fd, iovs, len, out), &interrupts)?
+    let Guest { mut memory, wasi, waiter } = guest;
+    waiter.check_rarely()?;
+    waiter.block_on(abi::fd_read(&mut wasi.context, &mut memory, fd, iovs, len, out))?
 }
 
 /// Reads standard input into the first buffer that has room, with the store at rest.
@@ -199,11 +200,11 @@ fn read_stdin(caller: &mut Caller<'_, Data>, iovs: i32, len: i32, out: i32) -> R
     // No input is lost to a buffer that is not there.
     guest.memory.as_cow(buffer)?;
     let stdin = guest.wasi.streams.stdin.clone();
-    let interrupts = guest.interrupts;
-    interrupts.check_rarely().map_err(types::Error::trap)?;
+    let waiter = guest.waiter;
+    waiter.check_rarely().map_err(types::Error::trap)?;
     let bytes = match buffer.len() {
         0 => Bytes::new(),
-        size => at_rest(caller, || stdin.read(size as usize, &interrupts)).map_err(stream_error)?,
+        size => at_rest(caller, stdin.is_python(), || stdin.read(size as usize, &waiter)).map_err(stream_error)?,
     };
     let length = u32::try_from(bytes.len())?;
     let mut guest = Guest::new(caller, &memory).map_err(types::Error::trap)?;
@@ -226,9 +227,9 @@ fn fd_write(mut caller: Caller<'_, Data>, fd: i32, iovs: i32, len: i32, out: i32
     if !guest.permits(fd, descriptors::WRITE) {
         return Ok(number(Errno::Perm));
     }
-    let Guest { mut memory, wasi, interrupts } = guest;
-    interrupts.check_rarely()?;
-    wait::block_on(abi::fd_write(&mut wasi.context, &mut memory, fd, iovs, len, out), &interrupts)?
+    let Guest { mut memory, wasi, waiter } = guest;
+    waiter.check_rarely()?;
+    waiter.block_on(abi::fd_write(&mut wasi.context, &mut memory, fd, iovs, len, out))?
 }
 
 /// Writes all buffers to standard output or standard error in one go, with the store at rest.
@@ -244,10 +245,10 @@ fn write_output(caller: &mut Caller<'_, Data>, sink: &Sink, iovs: i32, len: i32,
         }
         bytes.extend_from_slice(&guest.memory.as_cow(iov.buf.as_array(iov.buf_len))?);
     }
-    let interrupts = guest.interrupts;
-    interrupts.check_rarely().map_err(types::Error::trap)?;
+    let waiter = guest.waiter;
+    waiter.check_rarely().map_err(types::Error::trap)?;
     let mut written = 0;
-    match at_rest(caller, || sink.write(&bytes, &mut written, &interrupts)) {
+    match at_rest(caller, sink.is_python(), || sink.write(&bytes, &mut written, &waiter)) {
         Ok(()) => {}
         // The guest learns how much was written, and of the error when it goes on.
         Err(StreamError::Closed | StreamError::LastOperationFailed(_)) if written > 0 => {}
@@ -293,7 +294,16 @@ fn or_errno(result: Result<(), types::Error>) -> Result<i32> {
 }
 
 /// Runs `work`, which may call Python code, while that code may use the store.
-fn at_rest<R>(caller: &mut Caller<'_, Data>, work: impl FnOnce() -> R) -> R {
+///
+/// On a fiber, work that `is_python` is done by the driver, on the ordinary stack; other work waits on the fiber.
+fn at_rest<R: Send>(
+    caller: &mut Caller<'_, Data>,
+    is_python: bool,
+    work: impl FnOnce() -> StreamResult<R> + Send,
+) -> StreamResult<R> {
+    if caller.data().shared.fibers.running() {
+        return if is_python { asyncio::aside(caller, work).map_err(StreamError::Trap)? } else { work() };
+    }
     let shared = caller.data().shared.clone();
     let _parking = shared.park(caller);
     work()
@@ -311,13 +321,13 @@ fn path_link(
     new_len: i32,
 ) -> Result<i32> {
     let memory = memory_of(&mut caller);
-    let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
+    let Guest { mut memory, wasi, waiter } = Guest::new(&mut caller, &memory)?;
     if !wasi.descriptors.permits_move(old_fd, new_fd) {
         return Ok(number(Errno::Perm));
     }
     let link =
         abi::path_link(&mut wasi.context, &mut memory, old_fd, old_flags, old_path, old_len, new_fd, new_path, new_len);
-    wait::block_on(link, &interrupts)?
+    waiter.block_on(link)?
 }
 
 fn path_rename(
@@ -330,12 +340,12 @@ fn path_rename(
     new_len: i32,
 ) -> Result<i32> {
     let memory = memory_of(&mut caller);
-    let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
+    let Guest { mut memory, wasi, waiter } = Guest::new(&mut caller, &memory)?;
     if !wasi.descriptors.permits_move(old_fd, new_fd) {
         return Ok(number(Errno::Perm));
     }
     let rename = abi::path_rename(&mut wasi.context, &mut memory, old_fd, old_path, old_len, new_fd, new_path, new_len);
-    wait::block_on(rename, &interrupts)?
+    waiter.block_on(rename)?
 }
 
 #[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
@@ -352,7 +362,7 @@ fn path_open(
     out: i32,
 ) -> Result<i32> {
     let memory = memory_of(&mut caller);
-    let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
+    let Guest { mut memory, wasi, waiter } = Guest::new(&mut caller, &memory)?;
     let opening = async {
         let dirflags = types::Lookupflags::try_from(dirflags)?;
         let oflags = types::Oflags::try_from(oflags)?;
@@ -366,7 +376,7 @@ fn path_open(
         refuse_pipes(wasi, &mut memory, fd.into(), dirflags, path).await?;
         wasi.context.path_open(&mut memory, fd.into(), dirflags, path, oflags, base, inheriting, fdflags).await
     };
-    let opened = wait::block_on(opening, &interrupts)?;
+    let opened = waiter.block_on(opening)?;
     or_errno(opened.and_then(|opened| {
         // Taken from the engine, not read back from memory that other threads may write to.
         wasi.descriptors.opened(fd, opened.into());
@@ -406,18 +416,18 @@ fn open_request(oflags: types::Oflags, base: types::Rights) -> Open {
 /// sleep is done here instead.
 fn poll_oneoff(mut caller: Caller<'_, Data>, subscriptions: i32, events: i32, count: i32, out: i32) -> Result<i32> {
     let memory = memory_of(&mut caller);
-    let Guest { mut memory, wasi, interrupts } = Guest::new(&mut caller, &memory)?;
+    let Guest { mut memory, wasi, waiter } = Guest::new(&mut caller, &memory)?;
     if count == 1
         && let Some((userdata, duration)) = sleep_request(&memory, subscriptions)
     {
-        wait::sleep(duration, &interrupts)?;
+        waiter.sleep(duration)?;
         memory.write(GuestPtr::new(events.cast_unsigned()), clock_event(userdata))?;
         memory.write(GuestPtr::new(out.cast_unsigned()), 1_u32)?;
         return Ok(0);
     }
     let polling = abi::poll_oneoff(&mut wasi.context, &mut memory, subscriptions, events, count, out);
-    let result = wait::block_on(polling, &interrupts)?;
-    interrupts.check_rarely()?;
+    let result = waiter.block_on(polling)?;
+    waiter.check_rarely()?;
     result
 }
 
@@ -451,6 +461,8 @@ fn proc_exit(mut caller: Caller<'_, Data>, code: i32) -> Result<()> {
 
 fn sched_yield(mut caller: Caller<'_, Data>) -> Result<i32> {
     let memory = memory_of(&mut caller);
-    Guest::new(&mut caller, &memory)?.interrupts.check_rarely()?;
+    let waiter = Guest::new(&mut caller, &memory)?.waiter;
+    waiter.check_rarely()?;
+    waiter.fiber.map_or(Ok(()), |fiber| fiber.give_way())?;
     Ok(0)
 }

@@ -14,8 +14,7 @@ use wasmtime_wasi::p2::{StreamError, StreamResult};
 
 use super::capture::Captured;
 use super::owner::Slot;
-use super::wait;
-use crate::interrupt::Interrupts;
+use super::wait::Waiter;
 use crate::{gil, numbers};
 
 pub(crate) enum Sink {
@@ -35,12 +34,12 @@ pub(crate) enum Sink {
 
 impl Sink {
     /// Writes all bytes, unless there is an error; adds what was written to `written`.
-    pub(crate) fn write(&self, bytes: &[u8], written: &mut usize, interrupts: &Interrupts) -> StreamResult<()> {
+    pub(crate) fn write(&self, bytes: &[u8], written: &mut usize, waiter: &Waiter) -> StreamResult<()> {
         match self {
             Sink::Null => *written += bytes.len(),
-            Sink::InheritStdout => write_fd(io::stdout().as_fd(), bytes, written, interrupts)?,
-            Sink::InheritStderr => write_fd(io::stderr().as_fd(), bytes, written, interrupts)?,
-            Sink::File(file) => write_fd(file.as_fd(), bytes, written, interrupts)?,
+            Sink::InheritStdout => write_fd(io::stdout().as_fd(), bytes, written, waiter)?,
+            Sink::InheritStderr => write_fd(io::stderr().as_fd(), bytes, written, waiter)?,
+            Sink::File(file) => write_fd(file.as_fd(), bytes, written, waiter)?,
             Sink::Capture(captured) => {
                 captured.write(bytes).map_err(|full| StreamError::Trap(full.raise()))?;
                 *written += bytes.len();
@@ -49,6 +48,11 @@ impl Sink {
             Sink::Writer(slot) => call(slot, Some("write"), bytes, written)?,
         }
         Ok(())
+    }
+
+    /// Whether it is written by Python code.
+    pub(crate) fn is_python(&self) -> bool {
+        matches!(self, Sink::Callback(_) | Sink::Writer(_))
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
@@ -68,17 +72,17 @@ fn failed(error: rustix::io::Errno) -> StreamError {
 /// What a pipe that polls as writable takes without blocking (`PIPE_BUF` on Linux, where it is the largest).
 const PIPE_CHUNK: usize = 4096;
 
-fn write_fd(fd: BorrowedFd<'_>, bytes: &[u8], written: &mut usize, interrupts: &Interrupts) -> StreamResult<()> {
+fn write_fd(fd: BorrowedFd<'_>, bytes: &[u8], written: &mut usize, waiter: &Waiter) -> StreamResult<()> {
     let chunk = if bytes.len() <= PIPE_CHUNK || is_regular(fd) { bytes.len() } else { PIPE_CHUNK };
     let mut rest = bytes;
     while !rest.is_empty() {
-        wait::ready(fd, PollFlags::OUT, interrupts).map_err(StreamError::Trap)?;
+        waiter.ready(fd, PollFlags::OUT).map_err(StreamError::Trap)?;
         match rustix::io::write(fd, &rest[..rest.len().min(chunk)]) {
             Ok(length) => {
                 *written += length;
                 rest = &rest[length..];
             }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => interrupts.check().map_err(StreamError::Trap)?,
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => waiter.check().map_err(StreamError::Trap)?,
             Err(error) => return Err(failed(error)),
         }
     }

@@ -14,9 +14,8 @@ use rustix::event::PollFlags;
 use wasmtime_wasi::p2::{StreamError, StreamResult};
 
 use super::owner::Slot;
-use super::wait;
+use super::wait::{self, Waiter};
 use crate::gil;
-use crate::interrupt::Interrupts;
 
 pub(crate) enum Source {
     Empty,
@@ -31,11 +30,11 @@ pub(crate) enum Source {
 
 impl Source {
     /// Reads at most `size` bytes, and waits until there are some. No bytes at all: the end of the input.
-    pub(crate) fn read(&self, size: usize, interrupts: &Interrupts) -> StreamResult<Bytes> {
+    pub(crate) fn read(&self, size: usize, waiter: &Waiter) -> StreamResult<Bytes> {
         match self {
             Source::Empty => Ok(Bytes::new()),
-            Source::Inherit => read_fd(io::stdin().as_fd(), size, interrupts),
-            Source::File(file) => read_fd(file.as_fd(), size, interrupts),
+            Source::Inherit => read_fd(io::stdin().as_fd(), size, waiter),
+            Source::File(file) => read_fd(file.as_fd(), size, waiter),
             Source::Bytes(rest) => {
                 let mut rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
                 let size = size.min(rest.len());
@@ -43,6 +42,11 @@ impl Source {
             }
             Source::Reader(slot, method) => read_object(slot, method, size),
         }
+    }
+
+    /// Whether it is read by Python code.
+    pub(crate) fn is_python(&self) -> bool {
+        matches!(self, Source::Reader(..))
     }
 
     pub(crate) fn is_terminal(&self) -> bool {
@@ -66,17 +70,17 @@ impl Source {
 /// The most that is read at once; a guest that asks for more gets that much.
 const MAX_READ: usize = 1 << 20;
 
-fn read_fd(fd: BorrowedFd<'_>, size: usize, interrupts: &Interrupts) -> StreamResult<Bytes> {
+fn read_fd(fd: BorrowedFd<'_>, size: usize, waiter: &Waiter) -> StreamResult<Bytes> {
     let mut buffer = vec![0; size.min(MAX_READ)];
     loop {
-        wait::ready(fd, PollFlags::IN, interrupts).map_err(StreamError::Trap)?;
+        waiter.ready(fd, PollFlags::IN).map_err(StreamError::Trap)?;
         match rustix::io::read(fd, &mut buffer[..]) {
             Ok(length) => {
                 buffer.truncate(length);
                 return Ok(buffer.into());
             }
             // Somebody else has read what there was, or a signal came.
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => interrupts.check().map_err(StreamError::Trap)?,
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => waiter.check().map_err(StreamError::Trap)?,
             Err(error) => return Err(StreamError::LastOperationFailed(io::Error::from(error).into())),
         }
     }

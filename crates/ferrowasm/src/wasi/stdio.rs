@@ -17,7 +17,7 @@ use wasmtime_wasi::{WasiCtxBuilder, async_trait};
 
 use super::sink::Sink;
 use super::source::Source;
-use crate::interrupt::Interrupts;
+use super::wait::Waiter;
 
 /// The standard streams of one store.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ struct StdoutHandle(Arc<Sink>);
 
 impl StdinHandle {
     fn read(&self, size: usize) -> StreamResult<Bytes> {
-        match self.0.read(size, &Interrupts::default())? {
+        match self.0.read(size, &Waiter::default())? {
             end if end.is_empty() && size > 0 => Err(StreamError::Closed),
             bytes => Ok(bytes),
         }
@@ -57,7 +57,7 @@ impl StdinHandle {
 
 impl StdoutHandle {
     fn write(&self, bytes: &[u8]) -> StreamResult<()> {
-        self.0.write(bytes, &mut 0, &Interrupts::default())
+        self.0.write(bytes, &mut 0, &Waiter::default())
     }
 }
 

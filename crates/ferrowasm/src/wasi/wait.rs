@@ -1,5 +1,5 @@
 //! Waiting on behalf of a guest: on the caller's thread, without the interpreter, and ended by a signal handler's
-//! exception or the epoch deadline.
+//! exception or the epoch deadline; or, in asynchronous calls, by suspending the guest.
 
 use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
@@ -9,20 +9,99 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::Interest;
 use tokio::runtime::Runtime;
 use wasmtime::Result;
 
+use crate::asyncio::{self, Fiber};
 use crate::interrupt::{Interrupts, ticker};
 
 /// How long a wait goes on without a look at signals and deadlines.
 const TICK: Duration = ticker::PERIOD;
+
+/// How a WASI function waits.
+///
+/// On the ordinary stack it blocks the thread, and looks for signals meanwhile. On a fiber, in an asynchronous call, it
+/// suspends that, and the event loop goes on.
+#[derive(Clone, Default)]
+pub(crate) struct Waiter {
+    pub(crate) interrupts: Interrupts,
+    pub(crate) fiber: Option<Fiber>,
+}
+
+impl Waiter {
+    /// Ends the wait, or the function, before its time: a signal handler's exception or a passed deadline is the error.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.fiber {
+            Some(_) => self.interrupts.check_deadlines(),
+            None => self.interrupts.check(),
+        }
+    }
+
+    /// As `check`, but at most once a tick: for functions that a guest may call in an endless loop.
+    pub(crate) fn check_rarely(&self) -> Result<()> {
+        match self.fiber {
+            Some(_) => self.interrupts.check_deadlines(),
+            None => self.interrupts.check_rarely(),
+        }
+    }
+
+    /// Runs a future of the engine to its end.
+    pub(crate) fn block_on<F: Future + Send>(&self, future: F) -> Result<F::Output> {
+        match &self.fiber {
+            Some(fiber) => self.suspend_on(fiber, future),
+            None => block_on(future, &self.interrupts),
+        }
+    }
+
+    fn suspend_on<F: Future + Send>(&self, fiber: &Fiber, future: F) -> Result<F::Output> {
+        let mut future = pin!(future);
+        loop {
+            if let Poll::Ready(output) = fiber.poll(future.as_mut())? {
+                return Ok(output);
+            }
+            fiber.suspend()?;
+            self.check()?;
+        }
+    }
+
+    /// Sleeps for `duration`.
+    pub(crate) fn sleep(&self, duration: Duration) -> Result<()> {
+        match &self.fiber {
+            Some(fiber) => self.suspend_on(fiber, async move { tokio::time::sleep(duration).await }),
+            None => sleep(duration, &self.interrupts),
+        }
+    }
+
+    /// Waits until an operation on a file descriptor would not block.
+    pub(crate) fn ready(&self, fd: BorrowedFd<'_>, events: PollFlags) -> Result<()> {
+        match &self.fiber {
+            _ if is_ready(fd, events) => Ok(()),
+            Some(fiber) => self.suspend_on(fiber, becomes_ready(fd, events)),
+            None => block_until_ready(fd, events, &self.interrupts),
+        }
+    }
+}
+
+/// Waits on the runtime of asynchronous calls.
+async fn becomes_ready(fd: BorrowedFd<'_>, events: PollFlags) {
+    let interest = if events.contains(PollFlags::OUT) { Interest::WRITABLE } else { Interest::READABLE };
+    asyncio::ready(fd, interest).await;
+    // The system does not watch every kind of file, and none twice.
+    while !is_ready(fd, events) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// How often a file descriptor is looked at that the system does not watch for us.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Runs a future of the engine to its end.
 ///
 /// The runtime that drives its timers belongs to the thread and owns neither threads nor file descriptors, so that a
 /// forked child can go on with its copy. It is entered for the waits only: Python code, which may call WebAssembly
 /// again, never runs inside it.
-pub(crate) fn block_on<F: Future>(future: F, interrupts: &Interrupts) -> Result<F::Output> {
+fn block_on<F: Future>(future: F, interrupts: &Interrupts) -> Result<F::Output> {
     thread_local!(static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() });
     RUNTIME.with(|cell| {
         let runtime = match cell.get() {
@@ -58,7 +137,7 @@ pub(crate) fn block_on<F: Future>(future: F, interrupts: &Interrupts) -> Result<
 }
 
 /// Sleeps for `duration`.
-pub(crate) fn sleep(duration: Duration, interrupts: &Interrupts) -> Result<()> {
+fn sleep(duration: Duration, interrupts: &Interrupts) -> Result<()> {
     let start = Instant::now();
     while let Some(remaining) = duration.checked_sub(start.elapsed()).filter(|remaining| !remaining.is_zero()) {
         poll_once(&mut [], remaining.min(TICK));
@@ -68,7 +147,7 @@ pub(crate) fn sleep(duration: Duration, interrupts: &Interrupts) -> Result<()> {
 }
 
 /// Waits until an operation on a file descriptor would not block.
-pub(crate) fn ready(fd: BorrowedFd<'_>, events: PollFlags, interrupts: &Interrupts) -> Result<()> {
+fn block_until_ready(fd: BorrowedFd<'_>, events: PollFlags, interrupts: &Interrupts) -> Result<()> {
     while !poll_once(&mut [PollFd::new(&fd, events)], TICK) {
         interrupts.check()?;
     }
@@ -77,7 +156,11 @@ pub(crate) fn ready(fd: BorrowedFd<'_>, events: PollFlags, interrupts: &Interrup
 
 /// Whether a read would return at once.
 pub(crate) fn is_readable(fd: BorrowedFd<'_>) -> bool {
-    poll_once(&mut [PollFd::new(&fd, PollFlags::IN)], Duration::ZERO)
+    is_ready(fd, PollFlags::IN)
+}
+
+fn is_ready(fd: BorrowedFd<'_>, events: PollFlags) -> bool {
+    poll_once(&mut [PollFd::new(&fd, events)], Duration::ZERO)
 }
 
 /// Polls until a file descriptor is ready, the time is over, or a signal comes. An invalid file descriptor is "ready":
