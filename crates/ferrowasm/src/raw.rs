@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use wasmtime::{Caller, Func, FuncType, Linker, StoreContextMut, ValRaw};
+use wasmtime::{Func, FuncType, Linker, StoreContextMut, ValRaw};
 
 use crate::func::Callee;
 use crate::host::HostFunc;
@@ -53,14 +53,14 @@ pub(crate) fn call(ctx: StoreContextMut<'_, Data>, func: &Callee, space: &mut Sp
 }
 
 /// Calls the function through which a host function suspends its fiber.
-pub(crate) fn call_bridge(caller: &mut Caller<'_, Data>, bridge: Func) -> wasmtime::Result<()> {
+pub(crate) fn call_bridge(ctx: StoreContextMut<'_, Data>, bridge: Func) -> wasmtime::Result<()> {
     let mut nothing: [ValRaw; 0] = [];
     // SAFETY: as in `call`; the function has neither parameters nor results. The engine rules out calls inside of
     // `call_async` because they may be suspended, so that what is on their stack is resumed on another thread, and
     // because they get a stack limit of their own. The frames between are those of our host functions, which hold
     // nothing that belongs to a thread and no borrowed interpreter (see `asyncio::fibers`), and no WebAssembly runs
     // under this call.
-    unsafe { bridge.call_unchecked(caller, &raw mut nothing[..]) }
+    unsafe { bridge.call_unchecked(ctx, &raw mut nothing[..]) }
 }
 
 /// An argument that the engine has written before it calls a host function.

@@ -16,7 +16,7 @@ use super::wake::Signal;
 use crate::errors::{Misuse, raised};
 use crate::gil;
 use crate::interrupt;
-use crate::store::cell::{CallerPtr, Shared};
+use crate::store::cell::Shared;
 
 /// What to do where an operation would have to wait.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -269,7 +269,7 @@ impl Drive {
                 }
             },
             Wait::Host { request, iterator } => {
-                match self.aside(index, |_| step(iterator.bind(py), input)) {
+                match self.aside(index, || step(iterator.bind(py), input)) {
                     Ok(Stepped::Yielded(value)) => {
                         self.wait = Wait::Host { request, iterator };
                         return Ok(Some(value));
@@ -283,15 +283,17 @@ impl Drive {
     }
 
     /// Runs Python code on behalf of the host function that is suspended in level `index`, which may use the store.
-    fn aside<R>(&self, index: usize, work: impl FnOnce(CallerPtr) -> PyResult<R>) -> PyResult<R> {
+    fn aside<R>(&self, index: usize, work: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
         let fibers = &self.shared.fibers;
-        let caller = fibers.parked(index).ok_or_else(gone)?;
+        if !fibers.parked(index) {
+            return Err(gone());
+        }
         // Otherwise a further call, which the host function has begun, is suspended.
         if fibers.depth() == index + 1 {
-            self.shared.put_suspended(caller);
+            self.shared.put_suspended();
         }
         fibers.set_stepping(Some(index));
-        let result = work(caller);
+        let result = work();
         fibers.set_stepping(None);
         self.shared.take_suspended();
         result
@@ -299,7 +301,7 @@ impl Drive {
 
     /// Calls a host function. If its result can be awaited, that is what the operation waits for.
     fn begin_host(&mut self, py: Python<'_>, index: usize, mode: Mode, request: Request) {
-        let result = self.aside(index, |caller| lock(&request).call(py, &self.shared, caller));
+        let result = self.aside(index, || lock(&request).call(py, &self.shared));
         let iterator = match result {
             Ok(value) if !awaitable::is_awaitable(&value) => return self.answer(index, &request, Ok(value)),
             Ok(value) if mode == Mode::Block => Err(awaitable::refuse(&value)),
@@ -316,7 +318,7 @@ impl Drive {
     fn answer(&self, index: usize, request: &Request, result: PyResult<Bound<'_, PyAny>>) {
         // What the host function has begun and not awaited to its end.
         self.shared.cut(index + 1);
-        let completed = result.and_then(|value| self.aside(index, |_| lock(request).complete(value, &self.shared)));
+        let completed = result.and_then(|value| self.aside(index, || lock(request).complete(value, &self.shared)));
         lock(request).expire();
         self.shared.fibers.answer(completed.map_err(raised));
     }
@@ -361,7 +363,7 @@ impl Drive {
         let index = self.enter()?;
         let closed = match std::mem::replace(&mut self.wait, Wait::Nothing) {
             Wait::Host { request, iterator } => {
-                let closed = self.aside(index, |_| awaitable::close(iterator.bind(py)));
+                let closed = self.aside(index, || awaitable::close(iterator.bind(py)));
                 lock(&request).expire();
                 closed
             }

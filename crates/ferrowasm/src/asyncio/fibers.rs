@@ -22,18 +22,21 @@ use wasmtime::{Caller, Error, Func, StoreContextMut, UpdateDeadline};
 
 use super::host::{Aside, Request};
 use super::operation::{Outcome, Work};
-use super::runtime;
 use super::wake::Signal;
 use crate::raw;
 use crate::store::Data;
-use crate::store::cell::{CallerPtr, Entry, Place, Shared};
+use crate::store::cell::{Entry, Place, Shared};
+use crate::wasi::background;
+
+/// Something to be done on a fiber.
+type Job = Box<dyn FnOnce(StoreContextMut<'_, Data>) + Send>;
 
 /// What a host function that is suspended is to do when its fiber goes on.
 enum Command {
     /// Poll the level above.
     Poll,
     /// Use the context of the host function.
-    Run(Box<dyn FnOnce(&mut Caller<'_, Data>) + Send>),
+    Run(Job),
     /// Return this.
     Return(wasmtime::Result<()>),
 }
@@ -46,8 +49,8 @@ struct Level {
     outcome: Option<wasmtime::Result<Outcome>>,
     /// How the store was used when the call began.
     place: Place,
-    /// The host function in which the fiber is suspended.
-    parked: Option<CallerPtr>,
+    /// Whether the fiber is suspended in a host function that has asked for something.
+    parked: bool,
     /// What the host function wants to be done, until the driver has seen it.
     request: Option<Request>,
     command: Option<Command>,
@@ -199,9 +202,9 @@ impl Fibers {
         level.map(|level| level.place)
     }
 
-    /// The context of the host function that level `index` is suspended in.
-    pub(super) fn parked(&self, index: usize) -> Option<CallerPtr> {
-        self.lock().levels.get(index).and_then(|level| level.parked)
+    /// Whether level `index` is suspended in a host function.
+    pub(super) fn parked(&self, index: usize) -> bool {
+        self.lock().levels.get(index).is_some_and(|level| level.parked)
     }
 
     /// Lets the host function of the uppermost call return when it is polled next.
@@ -214,7 +217,7 @@ impl Fibers {
     /// Runs `work` in the host function of level `index`, on its fiber, with the levels above it at rest.
     ///
     /// The caller owns the store and is off its fibers.
-    fn run_at(&self, index: usize, work: Box<dyn FnOnce(&mut Caller<'_, Data>) + Send>) {
+    fn run_at(&self, index: usize, work: Job) {
         {
             let mut levels = self.lock();
             for level in &mut levels.levels[..index] {
@@ -246,15 +249,11 @@ impl Fibers {
         let index = self.depth().checked_sub(1)?;
         {
             let slot = &mut result;
-            let job: Box<dyn FnOnce(&mut Caller<'_, Data>) + Send> =
-                Box::new(move |caller| *slot = Some(work(wasmtime::AsContextMut::as_context_mut(caller))));
+            let job: Box<dyn FnOnce(StoreContextMut<'_, Data>) + Send + '_> =
+                Box::new(move |ctx| *slot = Some(work(ctx)));
             // SAFETY: only the lifetime changes. `run_at` has run the job when it returns, or it is dropped here.
-            let job = unsafe {
-                std::mem::transmute::<
-                    Box<dyn FnOnce(&mut Caller<'_, Data>) + Send + '_>,
-                    Box<dyn FnOnce(&mut Caller<'_, Data>) + Send + 'static>,
-                >(job)
-            };
+            let job =
+                unsafe { std::mem::transmute::<Box<dyn FnOnce(StoreContextMut<'_, Data>) + Send + '_>, Job>(job) };
             self.run_at(index, job);
             let left = self.lock().levels.get_mut(index).and_then(|level| level.command.take());
             drop(left);
@@ -290,7 +289,7 @@ impl Drop for Parked<'_> {
             request.expire();
         }
         let left = self.fibers.lock().levels.get_mut(self.index).map(|level| {
-            level.parked = None;
+            level.parked = false;
             (level.request.take(), level.command.take())
         });
         drop(left);
@@ -298,9 +297,16 @@ impl Drop for Parked<'_> {
 }
 
 /// Leaves the fiber that runs; returns when the call is polled the next time, or with an error when it is dropped.
-pub(crate) fn suspend(caller: &mut Caller<'_, Data>) -> wasmtime::Result<()> {
-    let bridge = caller.data().bridge.ok_or_else(|| Error::msg("the store has no asynchronous call"))?;
-    raw::call_bridge(caller, bridge)
+fn suspend(shared: &Shared) -> wasmtime::Result<()> {
+    // SAFETY: a host function of the store runs on this thread, on a fiber, and waits for this: neither it nor anything
+    // below it uses its context meanwhile.
+    let ctx = unsafe { shared.context() }.ok_or_else(lost)?;
+    let bridge = ctx.data().bridge.ok_or_else(lost)?;
+    raw::call_bridge(ctx, bridge)
+}
+
+fn lost() -> Error {
+    Error::msg("the store has no asynchronous call")
 }
 
 /// Makes the function through which host functions suspend their fiber, once for each store.
@@ -346,7 +352,7 @@ pub(super) fn begin(
         future: Some(future),
         outcome: None,
         place,
-        parked: None,
+        parked: false,
         request: None,
         command: None,
     });
@@ -368,7 +374,7 @@ impl Shared {
         let (shared, done) = (self.clone(), done.clone());
         let fibers = &self.fibers;
         fibers.stopping.store(false, Ordering::Relaxed);
-        runtime::get()?.spawn_blocking(move || {
+        background::runtime()?.spawn_blocking(move || {
             let fibers = &shared.fibers;
             if shared.resume().is_ok() {
                 fibers.in_thread.store(true, Ordering::Relaxed);
@@ -390,7 +396,7 @@ impl Shared {
         let place = self.fibers.lock().levels.get(index).map(|level| level.place)?;
         match index.checked_sub(1) {
             // The host function of the level below is suspended, since it has made the call.
-            Some(below) if self.fibers.lock().levels[below].parked.is_some() => {
+            Some(below) if self.fibers.lock().levels[below].parked => {
                 let shared = self.clone();
                 self.fibers.run_at(below, Box::new(move |_| shared.fibers.drop_from(index)));
             }
@@ -402,23 +408,23 @@ impl Shared {
 
 /// Hands a request of a host function, which runs on the fiber of the uppermost level, to the driver, and waits for the
 /// answer.
-pub(crate) fn request(caller: &mut Caller<'_, Data>, request: Request) -> wasmtime::Result<()> {
-    let shared = caller.data().shared.clone();
+pub(crate) fn request(shared: &Shared, request: Request) -> wasmtime::Result<()> {
     let fibers = &shared.fibers;
     let index = {
         let mut levels = fibers.lock();
         let index = levels.levels.len() - 1;
         levels.levels[index].request = Some(request.clone());
-        levels.levels[index].parked = Some(CallerPtr::new(caller));
+        levels.levels[index].parked = true;
         index
     };
     let _parked = Parked { fibers, index, request };
     loop {
-        suspend(caller)?;
+        suspend(shared)?;
         let command = fibers.lock().levels[index].command.take();
         match command {
             Some(Command::Poll) => fibers.poll_level(index + 1),
-            Some(Command::Run(work)) => work(caller),
+            // SAFETY: as in `suspend`.
+            Some(Command::Run(work)) => work(unsafe { shared.context() }.ok_or_else(lost)?),
             Some(Command::Return(result)) => return result,
             None => {}
         }
@@ -428,41 +434,39 @@ pub(crate) fn request(caller: &mut Caller<'_, Data>, request: Request) -> wasmti
 /// The fiber that a host function runs on: how it waits for something else than Python.
 ///
 /// Made by a host function for itself, and used by nobody else.
-#[derive(Clone, Copy)]
-pub(crate) struct Fiber(CallerPtr);
+#[derive(Clone)]
+pub(crate) struct Fiber(Arc<Shared>);
 
 impl Fiber {
     /// `None` on the ordinary stack.
-    pub(crate) fn of(caller: &mut Caller<'_, Data>) -> Option<Fiber> {
-        caller.data().shared.fibers.running().then(|| Fiber(CallerPtr::new(caller)))
+    pub(crate) fn of(shared: &Arc<Shared>) -> Option<Fiber> {
+        shared.fibers.running().then(|| Fiber(shared.clone()))
     }
 
-    /// Suspends the fiber until the event loop, or what `poll` has given the signal to, resumes it.
+    /// Suspends the fiber until the event loop, or what `waker` was given to, resumes it.
     pub(crate) fn suspend(&self) -> wasmtime::Result<()> {
-        // SAFETY: the host function whose caller this is is the one that runs. What it borrows from the store meanwhile,
-        // its data and a memory, is not touched: nobody enters the store before it goes on, except to drop the fiber.
-        suspend(unsafe { self.0.reborrow() })
+        suspend(&self.0)
     }
 
-    /// Polls a future that has the fiber's call resumed when it can go on.
-    pub(crate) fn poll<F: Future>(&self, future: Pin<&mut F>) -> wasmtime::Result<Poll<F::Output>> {
-        // SAFETY: as in `suspend`.
-        let shared = unsafe { self.0.reborrow() }.data().shared.clone();
-        let waker = Waker::from(shared.fibers.signal().clone());
-        let _entered = runtime::get()?.enter();
-        Ok(future.poll(&mut Context::from_waker(&waker)))
+    /// Has the fiber resumed.
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::from(self.0.fibers.signal().clone())
     }
 
     /// Lets the event loop have its turn.
     pub(crate) fn give_way(&self) -> wasmtime::Result<()> {
-        // SAFETY: as in `suspend`.
-        unsafe { self.0.reborrow() }.data().shared.fibers.signal().wake_by_ref();
+        self.waker().wake();
         self.suspend()
+    }
+
+    /// Has `work`, which calls Python code, run by the driver, on the ordinary stack. It may use the store.
+    pub(crate) fn aside<R: Send>(&self, work: impl FnOnce() -> R + Send) -> wasmtime::Result<R> {
+        aside(&self.0, work)
     }
 }
 
 /// Has `work`, which calls Python code, run by the driver, on the ordinary stack. It may use the store.
-pub(crate) fn aside<R: Send>(caller: &mut Caller<'_, Data>, work: impl FnOnce() -> R + Send) -> wasmtime::Result<R> {
+fn aside<R: Send>(shared: &Shared, work: impl FnOnce() -> R + Send) -> wasmtime::Result<R> {
     let mut result = None;
     let slot = &mut result;
     let work: Box<dyn FnOnce() + Send + '_> = Box::new(move || *slot = Some(work()));
@@ -478,7 +482,7 @@ pub(crate) fn aside<R: Send>(caller: &mut Caller<'_, Data>, work: impl FnOnce() 
         }
     }
     let guard = Guard(Arc::new(Mutex::new(Aside::new(work))));
-    request(caller, guard.0.clone())?;
+    request(shared, guard.0.clone())?;
     drop(guard);
     result.ok_or_else(|| Error::msg("the host function was not run"))
 }

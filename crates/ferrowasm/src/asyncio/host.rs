@@ -18,9 +18,7 @@ use crate::values;
 /// A call of a Python function that a host function has asked for.
 pub(crate) trait HostCall: Send {
     /// Calls the function, whose result is passed to `complete`; if it can be awaited, what comes of that is.
-    ///
-    /// `caller` is the context of the host function, which is in the slot of the store.
-    fn call<'py>(&mut self, py: Python<'py>, shared: &Arc<Shared>, caller: CallerPtr) -> PyResult<Bound<'py, PyAny>>;
+    fn call<'py>(&mut self, py: Python<'py>, shared: &Arc<Shared>) -> PyResult<Bound<'py, PyAny>>;
 
     /// Converts the result for the host function.
     fn complete(&mut self, result: Bound<'_, PyAny>, shared: &Arc<Shared>) -> PyResult<()>;
@@ -36,7 +34,10 @@ pub(crate) type Request = Arc<Mutex<dyn HostCall>>;
 struct CoreCall {
     host: Arc<HostFunc>,
     values: Values,
-    caller: Option<Py<PyCaller>>,
+    /// The host function's own.
+    caller: CallerPtr,
+    /// What the callable got of it.
+    handle: Option<Py<PyCaller>>,
 }
 
 /// Arguments, and then results.
@@ -46,7 +47,7 @@ enum Values {
 }
 
 impl HostCall for CoreCall {
-    fn call<'py>(&mut self, py: Python<'py>, shared: &Arc<Shared>, caller: CallerPtr) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(&mut self, py: Python<'py>, shared: &Arc<Shared>) -> PyResult<Bound<'py, PyAny>> {
         let kinds = &self.host.signature().params;
         let args = match &self.values {
             Values::Plain(space) => {
@@ -61,8 +62,8 @@ impl HostCall for CoreCall {
         if !self.host.takes_caller() {
             return self.host.invoke(py, args);
         }
-        let caller = Bound::new(py, PyCaller::new(shared.clone(), caller))?;
-        self.caller = Some(caller.clone().unbind());
+        let caller = Bound::new(py, PyCaller::new(shared.clone(), self.caller))?;
+        self.handle = Some(caller.clone().unbind());
         self.host.invoke(py, std::iter::once(caller.into_any()).chain(args))
     }
 
@@ -95,8 +96,8 @@ impl HostCall for CoreCall {
     }
 
     fn expire(&mut self) {
-        if let Some(caller) = &self.caller {
-            caller.get().frame().expire();
+        if let Some(handle) = &self.handle {
+            handle.get().frame().expire();
         }
     }
 }
@@ -109,7 +110,8 @@ impl Drop for CoreCall {
 
 /// Has `host` called by the driver, with values that are no references.
 pub(crate) fn call_plain(host: &Arc<HostFunc>, caller: &mut Caller<'_, Data>, space: Space) -> wasmtime::Result<Space> {
-    let call = CoreCall { host: host.clone(), values: Values::Plain(space), caller: None };
+    let call =
+        CoreCall { host: host.clone(), values: Values::Plain(space), caller: CallerPtr::new(caller), handle: None };
     match request(caller, call)? {
         Values::Plain(space) => Ok(space),
         Values::Any { .. } => unreachable!("the values stay what they were"),
@@ -124,7 +126,7 @@ pub(crate) fn call_any(
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
     let values = Values::Any { params: params.to_vec(), results: Vec::with_capacity(results.len()) };
-    let call = CoreCall { host: host.clone(), values, caller: None };
+    let call = CoreCall { host: host.clone(), values, caller: CallerPtr::new(caller), handle: None };
     if let Values::Any { results: given, .. } = request(caller, call)? {
         for (slot, value) in results.iter_mut().zip(&given) {
             *slot = value.get(&mut *caller);
@@ -136,7 +138,7 @@ pub(crate) fn call_any(
 /// Waits for the driver to make the call.
 fn request(caller: &mut Caller<'_, Data>, call: CoreCall) -> wasmtime::Result<Values> {
     let call = Arc::new(Mutex::new(call));
-    fibers::request(caller, call.clone())?;
+    fibers::request(&caller.data().shared.clone(), call.clone())?;
     let mut call = call.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::replace(&mut call.values, Values::Any { params: Vec::new(), results: Vec::new() }))
 }
@@ -155,7 +157,7 @@ impl Aside {
 }
 
 impl HostCall for Aside {
-    fn call<'py>(&mut self, py: Python<'py>, _shared: &Arc<Shared>, _caller: CallerPtr) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(&mut self, py: Python<'py>, _shared: &Arc<Shared>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(work) = self.take() {
             work();
         }

@@ -18,14 +18,14 @@ mod instantiation;
 mod operation;
 mod operations;
 mod owned;
-mod runtime;
+mod readiness;
 mod wake;
 
 pub(crate) use awaitable::{is_awaitable, refuse};
 pub(crate) use call::Call;
-pub(crate) use fibers::{Fiber, aside};
+pub(crate) use fibers::Fiber;
 pub(crate) use instantiation::{
     Imports, Instantiation, Source, define_module_blocking, instantiate_blocking, needs_fiber,
 };
 pub(crate) use operations::{FuncCall, call_blocking};
-pub(crate) use runtime::ready;
+pub(crate) use readiness::ready;

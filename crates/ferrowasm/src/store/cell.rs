@@ -49,8 +49,8 @@ enum Parked {
     Store(NonNull<wasmtime::Store<Data>>),
     Caller(NonNull<Caller<'static, Data>>),
     Context(NonNull<StoreContextMut<'static, Data>>),
-    /// The caller of a host function that is suspended on a fiber.
-    Suspended(NonNull<Caller<'static, Data>>),
+    /// The store, for a host function that is suspended on a fiber.
+    Suspended(Root),
 }
 
 /// The address of the engine's store.
@@ -154,11 +154,21 @@ impl Shared {
         Self::refusal(self.owner.load(Ordering::Acquire))
     }
 
-    /// Puts the caller of a suspended host function in the slot, while its Python code runs.
-    pub(crate) fn put_suspended(&self, caller: CallerPtr) {
-        // SAFETY: the running thread owns the store. The host function stays where it is until its fiber is resumed,
-        // before which `take_suspended` empties the slot.
-        unsafe { *self.slot.get() = Some(Parked::Suspended(caller.0)) };
+    /// Lets Python code of a suspended host function use the store.
+    pub(crate) fn put_suspended(&self) {
+        // SAFETY: the running thread owns the store. Nothing uses the contexts on the fiber until that is resumed, before
+        // which `take_suspended` empties the slot.
+        unsafe { *self.slot.get() = self.root.get().copied().map(Parked::Suspended) };
+    }
+
+    /// A context of the store, for a host function on a fiber.
+    ///
+    /// # Safety
+    ///
+    /// A call of the store is under way on this thread, and no other context of the store is used while this one lives.
+    pub(crate) unsafe fn context(&self) -> Option<StoreContextMut<'_, Data>> {
+        // SAFETY: the store is alive while one of its calls is under way; the rest is the contract.
+        self.root.get().copied().map(|mut root| unsafe { root.0.as_mut() }.as_context_mut())
     }
 
     /// Ends `put_suspended`.
@@ -268,17 +278,6 @@ impl CallerPtr {
     pub(crate) fn new(caller: &mut Caller<'_, Data>) -> CallerPtr {
         CallerPtr(NonNull::from(caller).cast::<Caller<'static, Data>>())
     }
-
-    /// The caller.
-    ///
-    /// # Safety
-    ///
-    /// The host function has not returned and is the one that runs, and its own reference is not used while this one
-    /// lives.
-    pub(crate) unsafe fn reborrow<'a>(self) -> &'a mut Caller<'a, Data> {
-        // SAFETY: by contract.
-        unsafe { &mut *self.0.as_ptr().cast::<Caller<'a, Data>>() }
-    }
 }
 
 // SAFETY: the pointer is followed only by `get_export`, whose contract demands the thread of the host function.
@@ -319,8 +318,10 @@ impl Entry<'_> {
             // outlives the entry: the root store is not dropped while a thread owns the cell, a parked caller not
             // before its guard.
             Parked::Store(store) => unsafe { store.as_mut() }.as_context_mut(),
-            // SAFETY: as above; a suspended host function is not resumed before the entry is dropped.
-            Parked::Caller(caller) | Parked::Suspended(caller) => unsafe { caller.as_mut() }.as_context_mut(),
+            // SAFETY: as above.
+            Parked::Caller(caller) => unsafe { caller.as_mut() }.as_context_mut(),
+            // SAFETY: as above; the fiber of the suspended host function is not resumed while the entry is used.
+            Parked::Suspended(root) => unsafe { root.0.as_mut() }.as_context_mut(),
             // SAFETY: as above.
             Parked::Context(ctx) => unsafe { ctx.as_mut() }.as_context_mut(),
         }

@@ -6,10 +6,12 @@ use wasmtime::{Error, ResourceLimiter, Result};
 
 use super::cell::Shared;
 use super::limits::StoreLimits;
+use crate::asyncio::Fiber;
 use crate::component::{Abandoned, Preview2};
 use crate::engine::EngineState;
 use crate::interrupt::Interrupts;
 use crate::wasi::Wasi;
+use crate::wasi::wait::Waiter;
 
 pub(crate) struct Data {
     pub(crate) shared: Arc<Shared>,
@@ -50,6 +52,11 @@ impl Data {
 }
 
 impl Data {
+    /// How a host function of the engine waits now.
+    pub(crate) fn waiter(&self) -> Waiter {
+        Waiter { interrupts: self.interrupts.clone(), fiber: Fiber::of(&self.shared) }
+    }
+
     /// Whether the engine runs calls of a function on fibers only; it is less strict with plain ones, for which we check
     /// arguments.
     #[inline]

@@ -12,8 +12,8 @@ use pyo3::prelude::*;
 use tokio::sync::oneshot;
 
 use super::background;
+use super::wait::Waiter;
 use crate::gil;
-use crate::interrupt::Interrupts;
 
 type Question = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
 
@@ -55,6 +55,10 @@ impl Asked {
         async { answered.await.ok() }
     }
 
+    fn has_questions(&self) -> bool {
+        !self.lock().questions.is_empty()
+    }
+
     /// Answers what has been asked. The exception of an answer is the error.
     fn answer(&self) -> wasmtime::Result<bool> {
         let mut any = false;
@@ -69,9 +73,29 @@ impl Asked {
     }
 
     /// Runs a future that has to do with the network to its end, or until Ctrl-C or a deadline ends the wait.
-    pub(crate) fn block_on<F: Future>(&self, future: F, interrupts: &Interrupts) -> wasmtime::Result<F::Output> {
+    ///
+    /// On a fiber, in an asynchronous call, the guest is suspended meanwhile.
+    pub(crate) fn block_on<F: Future + Send>(&self, future: F, waiter: &Waiter) -> wasmtime::Result<F::Output> {
         let runtime = background::runtime()?;
         let mut future = pin!(future);
+        if let Some(fiber) = &waiter.fiber {
+            let waker = fiber.waker();
+            loop {
+                self.lock().waiting = Some(waker.clone());
+                let polled = {
+                    let _entered = runtime.enter();
+                    future.as_mut().poll(&mut Context::from_waker(&waker))
+                };
+                let answered = self.has_questions() && fiber.aside(|| self.answer())??;
+                if let Poll::Ready(output) = polled {
+                    return Ok(output);
+                }
+                if !answered {
+                    fiber.suspend()?;
+                }
+                waiter.check()?;
+            }
+        }
         let waker = Waker::from(Arc::new(Alarm(thread::current())));
         loop {
             self.lock().waiting = Some(waker.clone());
@@ -86,7 +110,7 @@ impl Asked {
             if !answered {
                 thread::park_timeout(background::TICK);
             }
-            interrupts.check_rarely()?;
+            waiter.check_rarely()?;
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Where the network goes on while a guest computes: one thread for the whole process, which starts when a guest first
-//! uses the network.
+//! Where the network goes on while a guest computes, and what wakes guests that are suspended: one thread for the whole
+//! process, which starts when a guest first needs it.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -23,8 +23,8 @@ pub(crate) fn runtime() -> io::Result<&'static Runtime> {
         _ => {
             let runtime = Builder::new_multi_thread()
                 .worker_threads(1)
-                .max_blocking_threads(4)
-                .thread_name("ferrowasm-network")
+                .max_blocking_threads(64)
+                .thread_name("ferrowasm-io")
                 .enable_all()
                 .build()?;
             // Never dropped: that would wait for name lookups.

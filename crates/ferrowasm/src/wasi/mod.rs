@@ -1,7 +1,7 @@
 //! WASI preview 1.
 
 mod asked;
-mod background;
+pub(crate) mod background;
 pub(crate) mod capture;
 pub(crate) mod config;
 mod descriptors;

@@ -18,7 +18,7 @@ use super::Wasi;
 use super::descriptors::{self, Descriptor, Open, Perms};
 use super::sink::Sink;
 use super::wait::Waiter;
-use crate::asyncio::{self, Fiber};
+use crate::asyncio::Fiber;
 use crate::store::Data;
 
 /// The name of the module that guests import from.
@@ -35,7 +35,7 @@ impl<'c> Guest<'c> {
     /// `memory` is what `memory_of` found.
     fn new(caller: &'c mut Caller<'_, Data>, memory: &'c Option<Extern>) -> Result<Guest<'c>> {
         let fuel = caller.as_context_mut().hostcall_fuel();
-        let fiber = Fiber::of(caller);
+        let waiter = caller.data().waiter();
         let (memory, data) = match memory {
             Some(Extern::Memory(memory)) => {
                 let (bytes, data) = memory.data_and_store_mut(caller);
@@ -46,7 +46,6 @@ impl<'c> Guest<'c> {
         };
         let wasi = data.wasi.as_deref_mut().ok_or_else(not_configured)?;
         wasi.context.set_hostcall_fuel(fuel);
-        let waiter = Waiter { interrupts: data.interrupts.clone(), fiber };
         Ok(Guest { memory, wasi, waiter })
     }
 
@@ -301,10 +300,10 @@ fn at_rest<R: Send>(
     is_python: bool,
     work: impl FnOnce() -> StreamResult<R> + Send,
 ) -> StreamResult<R> {
-    if caller.data().shared.fibers.running() {
-        return if is_python { asyncio::aside(caller, work).map_err(StreamError::Trap)? } else { work() };
-    }
     let shared = caller.data().shared.clone();
+    if let Some(fiber) = Fiber::of(&shared) {
+        return if is_python { fiber.aside(work).map_err(StreamError::Trap)? } else { work() };
+    }
     let _parking = shared.park(caller);
     work()
 }

@@ -13,6 +13,7 @@ use tokio::io::Interest;
 use tokio::runtime::Runtime;
 use wasmtime::Result;
 
+use super::background;
 use crate::asyncio::{self, Fiber};
 use crate::interrupt::{Interrupts, ticker};
 
@@ -55,9 +56,15 @@ impl Waiter {
     }
 
     fn suspend_on<F: Future + Send>(&self, fiber: &Fiber, future: F) -> Result<F::Output> {
+        let runtime = background::runtime()?;
+        let waker = fiber.waker();
         let mut future = pin!(future);
         loop {
-            if let Poll::Ready(output) = fiber.poll(future.as_mut())? {
+            let polled = {
+                let _entered = runtime.enter();
+                future.as_mut().poll(&mut Context::from_waker(&waker))
+            };
+            if let Poll::Ready(output) = polled {
                 return Ok(output);
             }
             fiber.suspend()?;

@@ -3,37 +3,48 @@
 use std::future::Future;
 
 use wasmtime::StoreContextMut;
+use wasmtime_wasi::p2::{StreamError, StreamResult};
 
-use crate::interrupt::Interrupts;
+use crate::asyncio::Fiber;
 use crate::store::Data;
 use crate::wasi::network::Asked;
-use crate::wasi::wait;
+use crate::wasi::wait::Waiter;
 
 /// Runs futures on behalf of a guest, on its thread.
 pub(super) struct Driver {
-    interrupts: Interrupts,
+    waiter: Waiter,
     /// For guests that may use the network: sockets need the background runtime, and ask Python.
     network: Option<Asked>,
 }
 
 impl Driver {
     pub(super) fn new(data: &mut Data) -> Driver {
-        Driver { interrupts: data.interrupts.clone(), network: data.wasi().network() }
+        Driver { waiter: data.waiter(), network: data.wasi().network() }
     }
 
     /// Runs a future to its end, or until Ctrl-C or a deadline ends the wait.
-    pub(super) fn block_on<F: Future>(&self, future: F) -> wasmtime::Result<F::Output> {
-        self.interrupts.check_rarely()?;
+    pub(super) fn block_on<F: Future + Send>(&self, future: F) -> wasmtime::Result<F::Output> {
+        self.waiter.check_rarely()?;
         match &self.network {
-            Some(asked) => asked.block_on(future, &self.interrupts),
-            None => wait::block_on(future, &self.interrupts),
+            Some(asked) => asked.block_on(future, &self.waiter),
+            None => self.waiter.block_on(future),
         }
     }
 }
 
 /// Runs `work`, which may call Python code, while that code may use the store.
-pub(super) fn at_rest<R>(ctx: &mut StoreContextMut<'_, Data>, work: impl FnOnce() -> R) -> R {
+///
+/// On a fiber, work that `is_python` is done by the driver of the call, on the ordinary stack; other work waits on the
+/// fiber.
+pub(super) fn at_rest<R: Send>(
+    ctx: &mut StoreContextMut<'_, Data>,
+    is_python: bool,
+    work: impl FnOnce() -> StreamResult<R> + Send,
+) -> StreamResult<R> {
     let shared = ctx.data().shared.clone();
+    if let Some(fiber) = Fiber::of(&shared) {
+        return if is_python { fiber.aside(work).map_err(StreamError::Trap)? } else { work() };
+    }
     let _parking = shared.park_context(ctx);
     work()
 }

@@ -3,6 +3,9 @@
 //! The engine would read and write the standard streams while it uses the store's data. Here that is done with the store
 //! at rest, as for preview 1, so that the Python code behind a stream may use the store.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use bytes::Bytes;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
@@ -116,20 +119,23 @@ fn output_streams(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
         })?;
     }
     streams.func_wrap("[method]output-stream.flush", |mut ctx: StoreContextMut<'_, Data>, (stream,): (Output,)| {
-        let flushed = driven(&mut ctx, async |data| HostOutputStream::flush(data.table(), stream));
+        let flushed = driven(&mut ctx, |data| Box::pin(async move { HostOutputStream::flush(data.table(), stream) }));
         Ok((or_error(&mut ctx, flushed)?,))
     })?;
     streams.func_wrap(
         "[method]output-stream.blocking-flush",
         |mut ctx: StoreContextMut<'_, Data>, (stream,): (Output,)| {
-            let flushed = driven(&mut ctx, async |data| HostOutputStream::blocking_flush(data.table(), stream).await);
+            let flushed = driven(&mut ctx, |data| {
+                Box::pin(async move { HostOutputStream::blocking_flush(data.table(), stream).await })
+            });
             Ok((or_error(&mut ctx, flushed)?,))
         },
     )?;
     streams.func_wrap(
         "[method]output-stream.check-write",
         |mut ctx: StoreContextMut<'_, Data>, (stream,): (Output,)| {
-            let room = driven(&mut ctx, async |data| HostOutputStream::check_write(data.table(), stream));
+            let room =
+                driven(&mut ctx, |data| Box::pin(async move { HostOutputStream::check_write(data.table(), stream) }));
             Ok((or_error(&mut ctx, room)?,))
         },
     )?;
@@ -161,7 +167,7 @@ const MAX_TRANSFER: u64 = 64 << 10;
 /// Runs an operation of the engine.
 fn driven<R>(
     ctx: &mut StoreContextMut<'_, Data>,
-    operation: impl AsyncFnOnce(&mut Data) -> StreamResult<R>,
+    operation: impl for<'d> FnOnce(&'d mut Data) -> Pin<Box<dyn Future<Output = StreamResult<R>> + Send + 'd>>,
 ) -> StreamResult<R> {
     let driver = Driver::new(ctx.data_mut());
     driver.block_on(operation(ctx.data_mut())).map_err(StreamError::Trap)?
@@ -181,17 +187,23 @@ fn or_error<R>(
 fn read(ctx: &mut StoreContextMut<'_, Data>, stream: Input, len: u64, wait: Wait) -> StreamResult<Bytes> {
     let data = ctx.data_mut();
     if data.wasi().standard.get(&stream.rep()) != Some(&Standard::Stdin) {
-        return driven(ctx, async |data| match wait {
-            Wait::No => HostInputStream::read(data.table(), stream, len).map(Bytes::from),
-            Wait::UntilReady => HostInputStream::blocking_read(data.table(), stream, len).await.map(Bytes::from),
+        return driven(ctx, |data| {
+            Box::pin(async move {
+                match wait {
+                    Wait::No => HostInputStream::read(data.table(), stream, len).map(Bytes::from),
+                    Wait::UntilReady => {
+                        HostInputStream::blocking_read(data.table(), stream, len).await.map(Bytes::from)
+                    }
+                }
+            })
         });
     }
-    let (source, interrupts) = (data.wasi().streams.stdin.clone(), data.interrupts.clone());
-    interrupts.check_rarely().map_err(StreamError::Trap)?;
+    let (source, waiter) = (data.wasi().streams.stdin.clone(), data.waiter());
+    waiter.check_rarely().map_err(StreamError::Trap)?;
     if len == 0 || (wait == Wait::No && !source.is_ready()) {
         return Ok(Bytes::new());
     }
-    match at_rest(ctx, || source.read(len.min(MAX_TRANSFER) as usize, &interrupts))? {
+    match at_rest(ctx, source.is_python(), || source.read(len.min(MAX_TRANSFER) as usize, &waiter))? {
         end if end.is_empty() => Err(StreamError::Closed),
         bytes => Ok(bytes),
     }
@@ -203,15 +215,21 @@ fn write(ctx: &mut StoreContextMut<'_, Data>, stream: Output, bytes: Vec<u8>, wa
         Some(Standard::Stdout) => data.wasi().streams.stdout.clone(),
         Some(Standard::Stderr) => data.wasi().streams.stderr.clone(),
         _ => {
-            return driven(ctx, async |data| match wait {
-                Wait::No => HostOutputStream::write(data.table(), stream, bytes),
-                Wait::UntilReady => HostOutputStream::blocking_write_and_flush(data.table(), stream, bytes).await,
+            return driven(ctx, |data| {
+                Box::pin(async move {
+                    match wait {
+                        Wait::No => HostOutputStream::write(data.table(), stream, bytes),
+                        Wait::UntilReady => {
+                            HostOutputStream::blocking_write_and_flush(data.table(), stream, bytes).await
+                        }
+                    }
+                })
             });
         }
     };
-    let interrupts = data.interrupts.clone();
-    interrupts.check_rarely().map_err(StreamError::Trap)?;
-    at_rest(ctx, || sink.write(&bytes, &mut 0, &interrupts))
+    let waiter = data.waiter();
+    waiter.check_rarely().map_err(StreamError::Trap)?;
+    at_rest(ctx, sink.is_python(), || sink.write(&bytes, &mut 0, &waiter))
 }
 
 fn write_zeroes(ctx: &mut StoreContextMut<'_, Data>, stream: Output, len: u64, wait: Wait) -> StreamResult<()> {
@@ -221,22 +239,30 @@ fn write_zeroes(ctx: &mut StoreContextMut<'_, Data>, stream: Output, len: u64, w
         }
         return write(ctx, stream, vec![0; len as usize], wait);
     }
-    driven(ctx, async |data| match wait {
-        Wait::No => HostOutputStream::write_zeroes(data.table(), stream, len),
-        Wait::UntilReady => HostOutputStream::blocking_write_zeroes_and_flush(data.table(), stream, len).await,
+    driven(ctx, |data| {
+        Box::pin(async move {
+            match wait {
+                Wait::No => HostOutputStream::write_zeroes(data.table(), stream, len),
+                Wait::UntilReady => HostOutputStream::blocking_write_zeroes_and_flush(data.table(), stream, len).await,
+            }
+        })
     })
 }
 
 fn splice(ctx: &mut StoreContextMut<'_, Data>, to: Output, from: Input, len: u64, wait: Wait) -> StreamResult<u64> {
     let known = &ctx.data_mut().wasi().standard;
     if !known.contains_key(&to.rep()) && !known.contains_key(&from.rep()) {
-        return driven(ctx, async |data| match wait {
-            Wait::No => HostOutputStream::splice(data.table(), to, from, len),
-            Wait::UntilReady => HostOutputStream::blocking_splice(data.table(), to, from, len).await,
+        return driven(ctx, |data| {
+            Box::pin(async move {
+                match wait {
+                    Wait::No => HostOutputStream::splice(data.table(), to, from, len),
+                    Wait::UntilReady => HostOutputStream::blocking_splice(data.table(), to, from, len).await,
+                }
+            })
         });
     }
     let target = Resource::new_borrow(to.rep());
-    let room = driven(ctx, async |data| HostOutputStream::check_write(data.table(), target))?;
+    let room = driven(ctx, |data| Box::pin(async move { HostOutputStream::check_write(data.table(), target) }))?;
     let bytes = read(ctx, from, len.min(room), wait)?;
     let moved = bytes.len() as u64;
     if moved > 0 {
