@@ -5,12 +5,96 @@
 
 use std::ffi::{c_int, c_void};
 
-use pyo3::exceptions::PyBufferError;
+use pyo3::exceptions::{PyBufferError, PyIndexError, PyValueError};
 use pyo3::ffi;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::{PyMemoryView, PyString};
 
+use crate::errors::expected;
+use crate::numbers;
 use crate::store::Store;
+
+/// What `buffer(format=…, shape=…, offset=…)` asks for.
+pub(crate) struct Layout<'py> {
+    format: Bound<'py, PyString>,
+    item_size: usize,
+    /// Items along each dimension; `None` for as many as there are.
+    shape: Option<Vec<usize>>,
+    offset: i128,
+}
+
+impl<'py> Layout<'py> {
+    pub(crate) fn new(
+        py: Python<'py>,
+        format: Option<&Bound<'py, PyAny>>,
+        shape: Option<&Bound<'py, PyAny>>,
+        offset: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Layout<'py>> {
+        let format = match format {
+            Some(format) => format.cast::<PyString>().map_err(|_| expected("a str for format", format))?.clone(),
+            None => PyString::new(py, "B"),
+        };
+        let item_size = item_size(format.to_str()?)?;
+        let extent = |value: &Bound<'_, PyAny>| {
+            numbers::unsigned(value, "the items of shape", isize::MAX as u64).map(|extent| extent as usize)
+        };
+        let shape = match shape {
+            Some(shape) if !shape.is_none() => Some(match shape.try_iter() {
+                Ok(items) => items.map(|item| extent(&item?)).collect::<PyResult<Vec<_>>>()?,
+                Err(_) => vec![extent(shape)?],
+            }),
+            _ => None,
+        };
+        let offset = offset.map_or(Ok(0), |offset| numbers::wide(offset, "offset"))?;
+        Ok(Layout { format, item_size, shape, offset })
+    }
+
+    /// The place and the size of the items, in bytes, in a memory of `len` bytes; `IndexError` if they do not lie in it.
+    pub(crate) fn place(&self, len: usize) -> PyResult<(usize, usize)> {
+        let size = match &self.shape {
+            Some(shape) => shape.iter().try_fold(self.item_size, |size, extent| size.checked_mul(*extent)),
+            None => {
+                let rest = usize::try_from(self.offset).map_or(0, |offset| len.saturating_sub(offset));
+                Some(rest - rest % self.item_size)
+            }
+        };
+        match (usize::try_from(self.offset), size) {
+            (Ok(offset), Some(size)) if offset <= len && size <= len - offset => Ok((offset, size)),
+            (_, size) => Err(PyIndexError::new_err(format!(
+                "no buffer of {} at {}: the memory has {len} bytes",
+                size.map_or("so many items".to_owned(), |size| format!("{size} bytes")),
+                self.offset
+            ))),
+        }
+    }
+
+    /// Gives a view of as many bytes the format and the shape.
+    pub(crate) fn cast(&self, bytes: Bound<'py, PyMemoryView>) -> PyResult<Bound<'py, PyAny>> {
+        match &self.shape {
+            // A single dimension needs no shape, and then may be empty.
+            Some(shape) if shape.len() != 1 => bytes.call_method1("cast", (&self.format, shape)),
+            _ => bytes.call_method1("cast", (&self.format,)),
+        }
+    }
+}
+
+/// The size of an item of the `format`, of those that a `memoryview` can index.
+fn item_size(format: &str) -> PyResult<usize> {
+    Ok(match format.strip_prefix('@').unwrap_or(format) {
+        "b" | "B" | "c" | "?" => 1,
+        "h" | "H" => 2,
+        "i" | "I" | "f" => 4,
+        "l" | "L" => size_of::<std::ffi::c_long>(),
+        "q" | "Q" | "d" => 8,
+        "n" | "N" | "P" => size_of::<usize>(),
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "expected one of the formats b, B, h, H, i, I, l, L, q, Q, n, N, f, d, c, ? and P, got {format:?}"
+            )));
+        }
+    })
+}
 
 /// A part of a memory that can be exported as a buffer.
 #[pyclass(frozen, module = "ferrowasm._native")]

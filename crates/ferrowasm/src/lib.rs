@@ -2,6 +2,7 @@
 
 mod artifact;
 mod asyncio;
+mod borrowed;
 mod buffer;
 mod caller;
 mod component;
@@ -22,6 +23,7 @@ mod linear_memory;
 mod linker;
 mod managed;
 mod memory;
+mod memory_values;
 mod module;
 mod numbers;
 mod outline;

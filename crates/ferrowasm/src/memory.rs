@@ -2,9 +2,10 @@
 
 use pyo3::exceptions::{PyBufferError, PyIndexError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PySlice, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 
-use crate::buffer::MemoryBuffer;
+use crate::borrowed::Borrowed;
+use crate::buffer::{Layout, MemoryBuffer};
 use crate::errors::{Misuse, OrRaise, expected};
 use crate::externs::Owned;
 use crate::gil;
@@ -36,57 +37,76 @@ impl Memory {
         self.owned.get()
     }
 
-    fn enter<'a>(&self, store: &StoreArg<'a, '_>) -> PyResult<(&wasmtime::Memory, Entry<'a>)> {
+    pub(crate) fn enter<'a>(&self, store: &StoreArg<'a, '_>) -> PyResult<(&wasmtime::Memory, Entry<'a>)> {
         let owned = self.owned()?;
         Ok((&owned.item, store.enter_own(owned.store_id, "Memory")?))
     }
 }
 
-/// The part of `len` bytes from `start` to `stop` that a Python slice means.
-fn slice(
-    start: Option<&Bound<'_, PyAny>>,
-    stop: Option<&Bound<'_, PyAny>>,
-    len: usize,
-    py: Python<'_>,
-) -> PyResult<std::ops::Range<usize>> {
-    let bound = |value: Option<&Bound<'_, PyAny>>, name| match value {
-        Some(value) if !value.is_none() => numbers::index(value, name).map(|int| int.into_any().unbind()),
-        _ => Ok(py.None()),
-    };
-    let (start, stop) = (bound(start, "start")?, bound(stop, "stop")?);
-    let slice = py.get_type::<PySlice>().call1((start, stop))?.cast_into::<PySlice>()?;
-    let indices = slice.indices(len as isize)?;
-    let (start, stop) = (indices.start as usize, indices.stop as usize);
-    Ok(start..stop.max(start))
+/// An optional argument that is an integer.
+fn optional(value: Option<&Bound<'_, PyAny>>, name: &str) -> PyResult<Option<i128>> {
+    match value {
+        Some(value) if !value.is_none() => numbers::wide(value, name).map(Some),
+        _ => Ok(None),
+    }
 }
 
-/// Where a write of `count` bytes goes: from `start`, counted from the end if negative. `IndexError` unless all of it
+/// The part of `len` bytes that `[start:stop]` means for a list.
+fn slice(start: Option<i128>, stop: Option<i128>, len: usize) -> std::ops::Range<usize> {
+    let len = len as i128;
+    let place = |bound: i128| (if bound < 0 { bound.saturating_add(len) } else { bound }).clamp(0, len) as usize;
+    let start = start.map_or(0, place);
+    start..stop.map_or(len as usize, place).max(start)
+}
+
+/// Where a copy of `count` bytes begins: at `start`, counted from the end if negative. `IndexError` unless all of it
 /// lies within `len` bytes; as in wasmtime-py, that goes for the place of an empty write, too.
-fn destination(start: Option<&Bound<'_, PyAny>>, count: usize, len: usize) -> PyResult<usize> {
-    let start = match start {
-        Some(start) if !start.is_none() => numbers::index(start, "start")?.extract::<i128>().unwrap_or(i128::MAX),
-        _ => 0,
-    };
-    let first = if start < 0 { start + len as i128 } else { start };
+fn destination(start: Option<i128>, count: usize, len: usize) -> PyResult<usize> {
+    let start = start.unwrap_or(0);
+    let first = if start < 0 { start.saturating_add(len as i128) } else { start };
     match usize::try_from(first) {
         Ok(first) if first < len && count <= len - first => Ok(first),
         _ => Err(PyIndexError::new_err(format!("cannot write {count} bytes at {start}: the memory has {len} bytes"))),
     }
 }
 
-/// The bytes of a bytes-like object or of an iterable of ints, copied unless they cannot change.
-fn bytes_of<'a, 'py>(value: &'a Bound<'py, PyAny>, copy: &'a mut Option<Bound<'py, PyBytes>>) -> PyResult<&'a [u8]> {
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(bytes.as_bytes());
-    }
-    let bytes = match pyo3::types::PyMemoryView::from(value) {
-        Ok(view) => view.call_method0("tobytes")?,
-        Err(_) if !value.is_instance_of::<PyString>() && value.hasattr("__iter__")? => {
-            value.py().get_type::<PyBytes>().call1((value,))?
+/// What `Memory.write` was given: bytes that are there, or that come from an iterable of ints.
+enum Source<'a, 'py> {
+    Bytes(&'a [u8]),
+    Buffer(Borrowed<'py>),
+    Made(Bound<'py, PyBytes>),
+}
+
+impl<'a, 'py> Source<'a, 'py> {
+    fn new(value: &'a Bound<'py, PyAny>) -> PyResult<Source<'a, 'py>> {
+        if let Ok(bytes) = value.cast::<PyBytes>() {
+            return Ok(Source::Bytes(bytes.as_bytes()));
         }
-        Err(_) => return Err(expected("a bytes-like object or an iterable of ints", value)),
-    };
-    Ok(copy.insert(bytes.cast_into()?).as_bytes())
+        if let Some(buffer) = Borrowed::readable(value)? {
+            return Ok(Source::Buffer(buffer));
+        }
+        if value.is_instance_of::<PyString>() || !value.hasattr("__iter__")? {
+            return Err(expected("a bytes-like object or an iterable of ints", value));
+        }
+        Ok(Source::Made(value.py().get_type::<PyBytes>().call1((value,))?.cast_into()?))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Source::Bytes(bytes) => bytes.len(),
+            Source::Buffer(buffer) => buffer.len(),
+            Source::Made(bytes) => bytes.as_bytes().len(),
+        }
+    }
+
+    fn copy_to(&self, target: &mut [u8]) -> PyResult<()> {
+        match self {
+            Source::Bytes(bytes) => target.copy_from_slice(bytes),
+            Source::Buffer(buffer) => buffer.copy_to(target)?,
+            Source::Made(bytes) => target.copy_from_slice(bytes.as_bytes()),
+        }
+        Ok(())
+    }
 }
 
 #[pymethods]
@@ -156,22 +176,45 @@ impl Memory {
         start: Option<&Bound<'py, PyAny>>,
         stop: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyByteArray>> {
-        let py = store.py();
-        let store = StoreArg::new(store)?;
-        let len = {
-            let (memory, mut entry) = self.enter(&store)?;
-            memory.data_size(entry.ctx())
-        };
-        let range = slice(start, stop, len, py)?;
-        let (memory, mut entry) = self.enter(&store)?;
+        let (start, stop) = (optional(start, "start")?, optional(stop, "stop")?);
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
         let ctx = entry.ctx();
         let data = memory.data(&ctx);
-        // Memories do not shrink, so the range is still good; `get` costs nothing and cannot panic.
-        Ok(PyByteArray::new(py, data.get(range).unwrap_or_default()))
+        Ok(PyByteArray::new(store.py(), &data[slice(start, stop, data.len())]))
     }
 
-    /// Copy a bytes-like object into the memory at `start` (default 0; negative numbers count from the end) and return
-    /// how many bytes were written.
+    /// Copy bytes from `start` (default 0; negative numbers count from the end) into all of `buffer`, a writable
+    /// bytes-like object of any layout, and return how many there were.
+    ///
+    /// Raises `IndexError`, and copies nothing, when the memory has not as many bytes from there on, and `BufferError`
+    /// when `buffer` is read-only.
+    #[pyo3(signature = (store, buffer, start=None), text_signature = "(self, store, buffer, start=0)")]
+    fn read_into(
+        &self,
+        store: &Bound<'_, PyAny>,
+        buffer: &Bound<'_, PyAny>,
+        start: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        let start = optional(start, "start")?.unwrap_or(0);
+        let buffer = Borrowed::writable(buffer)?;
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
+        let ctx = entry.ctx();
+        let data = memory.data(&ctx);
+        let (size, len) = (buffer.len(), data.len());
+        let first = if start < 0 { start.saturating_add(len as i128) } else { start };
+        match usize::try_from(first) {
+            Ok(first) if first <= len && size <= len - first => buffer.copy_from(&data[first..first + size])?,
+            _ => {
+                return Err(PyIndexError::new_err(format!(
+                    "cannot read {size} bytes at {start}: the memory has {len} bytes"
+                )));
+            }
+        }
+        Ok(size)
+    }
+
+    /// Copy a bytes-like object of any layout, or an iterable of ints, into the memory at `start` (default 0; negative
+    /// numbers count from the end) and return how many bytes were written.
     ///
     /// Raises `IndexError`, and writes nothing, when a part of it would lie outside the memory.
     #[pyo3(signature = (store, value, start=None))]
@@ -181,20 +224,42 @@ impl Memory {
         value: &Bound<'py, PyAny>,
         start: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<usize> {
-        let store = StoreArg::new(store)?;
-        let mut copy = None;
-        let bytes = bytes_of(value, &mut copy)?;
-        let len = {
-            let (memory, mut entry) = self.enter(&store)?;
-            memory.data_size(entry.ctx())
-        };
-        let first = destination(start, bytes.len(), len)?;
-        let (memory, mut entry) = self.enter(&store)?;
+        let source = Source::new(value)?;
+        let start = optional(start, "start")?;
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
         let mut ctx = entry.ctx();
-        if let Some(place) = memory.data_mut(&mut ctx).get_mut(first..first + bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
-        Ok(bytes.len())
+        let data = memory.data_mut(&mut ctx);
+        let first = destination(start, source.len(), data.len())?;
+        source.copy_to(&mut data[first..first + source.len()])?;
+        Ok(source.len())
+    }
+
+    /// The memory as a `memoryview` that shares it: what is written to one is seen in the other.
+    ///
+    /// `format` is the type of its items, in the notation of the module `struct` ("B", "i", "f", "d", …), `shape` the
+    /// number of items along each dimension (by default, as many as there are from `offset` to the end of the memory),
+    /// and `offset` the address of the first one in bytes.
+    ///
+    /// Nothing is copied, also when NumPy takes it: `numpy.asarray(memory.buffer(store, format="d"))`. While the view or
+    /// what was made from it is in use, the store is kept alive and the memory does not move: growth that would move it
+    /// is refused. Release it with `with` or `release()`. Raises `IndexError` when the items do not lie within the
+    /// memory, and `ValueError` for a format that is none.
+    #[pyo3(signature = (store, *, format=None, shape=None, offset=None), text_signature = "(self, store, *, format='B', shape=None, offset=0)")]
+    fn buffer<'py>(
+        &self,
+        store: &Bound<'py, PyAny>,
+        format: Option<&Bound<'py, PyAny>>,
+        shape: Option<&Bound<'py, PyAny>>,
+        offset: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = store.py();
+        let layout = Layout::new(py, format, shape, offset)?;
+        let (memory, mut entry) = self.enter(&StoreArg::new(store)?)?;
+        let (offset, size) = layout.place(memory.data_size(entry.ctx()))?;
+        let owner = entry.shared.store_object(py)?;
+        drop(entry);
+        let exporter = Bound::new(py, MemoryBuffer::new(owner.unbind(), *memory, offset, size))?;
+        layout.cast(PyMemoryView::from(exporter.as_any())?)
     }
 
     /// The address of the memory as a `ctypes` pointer to unsigned bytes.
@@ -226,12 +291,8 @@ impl Memory {
         let len = memory.data_size(entry.ctx());
         let owner = entry.shared.store_object(py)?;
         drop(entry);
-        let bound = |value: Option<&Bound<'_, PyAny>>, name, default| match value {
-            Some(value) if !value.is_none() => numbers::index(value, name)?.extract::<i128>().or(Ok(i128::MAX)),
-            _ => Ok::<_, PyErr>(default),
-        };
-        let offset = bound(offset, "offset", 0)?;
-        let size = bound(size, "size", (len as i128 - offset).max(0))?;
+        let offset = optional(offset, "offset")?.unwrap_or(0);
+        let size = optional(size, "size")?.unwrap_or((len as i128 - offset).max(0));
         let range = (usize::try_from(offset), usize::try_from(size));
         let (Ok(offset), Ok(size)) = range else {
             return Err(PyIndexError::new_err(format!(

@@ -19,6 +19,18 @@ pub(crate) fn index<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Boun
     }
 }
 
+/// An integer as wide as any position in memory can be: what is even wider becomes the nearest number that is not.
+pub(crate) fn wide(value: &Bound<'_, PyAny>, name: &str) -> PyResult<i128> {
+    let int = index(value, name)?;
+    match int.extract::<i64>() {
+        Ok(number) => Ok(number.into()),
+        Err(_) => match int.extract::<i128>() {
+            Ok(number) => Ok(number),
+            Err(_) => Ok(if int.lt(0)? { i128::MIN } else { i128::MAX }),
+        },
+    }
+}
+
 pub(crate) fn too_large(name: &str, max: u64) -> PyErr {
     PyOverflowError::new_err(format!("{name} is out of range: expected an int from 0 to {max}"))
 }

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::{PyMemoryView, PySlice};
 
+use crate::borrowed::Borrowed;
+use crate::buffer::Layout;
 use crate::engine::Engine;
-use crate::errors::{Misuse, OrRaise, to_python};
+use crate::errors::{Misuse, OrRaise, expected, to_python};
 use crate::gil;
 use crate::managed::{Managed, managed, two_phase};
+use crate::memory_values::Contents;
 use crate::numbers;
 use crate::types::MemoryType;
 
@@ -49,6 +53,10 @@ impl SharedMemory {
 
     fn get(&self) -> Result<&wasmtime::SharedMemory, Misuse> {
         Ok(&self.memory.get()?.memory)
+    }
+
+    pub(crate) fn contents(&self) -> Result<Contents<'_>, Misuse> {
+        Ok(Contents::Shared(self.get()?.data()))
     }
 
     fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
@@ -114,28 +122,52 @@ impl SharedMemory {
             (numbers::unsigned(start, "start", u64::MAX)?, numbers::unsigned(count, "count", u64::MAX)?);
         let cells = cells(memory, start, count)?;
         pyo3::types::PyByteArray::new_with(py, cells.len(), |bytes| {
-            for (byte, cell) in bytes.iter_mut().zip(cells) {
-                // SAFETY: the cell is a byte of the memory. Others may write it at the same time: a volatile read of a
-                // byte yields one of the values.
-                *byte = unsafe { cell.get().read_volatile() };
-            }
+            Contents::Shared(cells).get(0, bytes);
             Ok(())
         })
     }
 
-    /// Copy a bytes-like object into the memory at `start`. Raises `IndexError` if it does not fit there.
-    fn write(&self, py: Python<'_>, value: &Bound<'_, PyAny>, start: &Bound<'_, PyAny>) -> PyResult<usize> {
+    /// Copy a bytes-like object of any layout into the memory at `start`. Raises `IndexError` if it does not fit there.
+    fn write(&self, value: &Bound<'_, PyAny>, start: &Bound<'_, PyAny>) -> PyResult<usize> {
         let memory = self.get()?;
         let start = numbers::unsigned(start, "start", u64::MAX)?;
-        let bytes =
-            pyo3::types::PyMemoryView::from(value)?.call_method0("tobytes")?.cast_into::<pyo3::types::PyBytes>()?;
-        let bytes = bytes.as_bytes();
-        let _ = py;
-        for (cell, byte) in cells(memory, start, bytes.len() as u64)?.iter().zip(bytes) {
-            // SAFETY: as in `read`.
-            unsafe { cell.get().write_volatile(*byte) };
-        }
+        let bytes = Borrowed::readable(value)?.ok_or_else(|| expected("a bytes-like object", value))?.to_vec()?;
+        Contents::Shared(cells(memory, start, bytes.len() as u64)?).set(0, &bytes);
         Ok(bytes.len())
+    }
+
+    /// Copy bytes from `start` on into all of `buffer`, a writable bytes-like object of any layout, and return how many
+    /// there were.
+    ///
+    /// Raises `IndexError` if the memory has not as many from there on, and `BufferError` if `buffer` is read-only.
+    #[pyo3(signature = (buffer, start=None), text_signature = "(self, buffer, start=0)")]
+    fn read_into(&self, buffer: &Bound<'_, PyAny>, start: Option<&Bound<'_, PyAny>>) -> PyResult<usize> {
+        let memory = self.get()?;
+        let start = start.map_or(Ok(0), |start| numbers::unsigned(start, "start", u64::MAX))?;
+        let buffer = Borrowed::writable(buffer)?;
+        let cells = cells(memory, start, buffer.len() as u64)?;
+        let mut bytes = vec![0; cells.len()];
+        Contents::Shared(cells).get(0, &mut bytes);
+        buffer.copy_from(&bytes)?;
+        Ok(bytes.len())
+    }
+
+    /// The memory as a `memoryview` that shares it, with the `format`, the `shape` and the `offset` of `Memory.buffer`.
+    ///
+    /// A shared memory never moves. Other threads may write at the same time; nothing here is atomic.
+    #[pyo3(signature = (*, format=None, shape=None, offset=None), text_signature = "(self, *, format='B', shape=None, offset=0)")]
+    fn buffer<'py>(
+        slf: &Bound<'py, Self>,
+        format: Option<&Bound<'py, PyAny>>,
+        shape: Option<&Bound<'py, PyAny>>,
+        offset: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let layout = Layout::new(slf.py(), format, shape, offset)?;
+        let all = PyMemoryView::from(slf.as_any())?;
+        // What the view shows, which a memory that grows meanwhile has, too.
+        let (offset, size) = layout.place(all.len()?)?;
+        let part = all.get_item(PySlice::new(slf.py(), offset as isize, (offset + size) as isize, 1))?;
+        layout.cast(part.cast_into()?)
     }
 
     /// Wake up to `count` waiters at the address, and return how many there were (`memory.atomic.notify`).
