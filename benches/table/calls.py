@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy
+
 from ..measuring import statement
-from ..row import Row, faster, of_floor
+from ..row import Row, faster, nanoseconds, of_floor
 from .guests import OURS, THEIRS, calls_guest
 
 #: How many calls of the host one call of `call_host` makes.
 CALLBACKS = 1000
+#: How many elements an array has.
+ELEMENTS = 1_000_000
+#: How many of them a Python loop gets, so that it ends.
+LOOPED = 1_000
 
 
 def rows() -> Iterator[Row]:
@@ -41,4 +47,14 @@ def rows() -> Iterator[Row]:
         rust="host call",
         floor=statement("f(1, 2)", f=add),
         targets=(faster(70), of_floor(3.5, "a call from Python")),
+    )
+    values = numpy.linspace(0, 1, ELEMENTS)
+    loop = f"for i in range({LOOPED}): out[i] = f(store, values[i])"
+    few, out = values[:LOOPED].tolist(), numpy.empty(ELEMENTS)
+    yield Row(
+        "one function over an array, an element",
+        ours=statement("f.map(store, values, out=out)", ELEMENTS, f=ours.exports["scale"], store=ours.store, values=values, out=out),
+        theirs=statement(loop, LOOPED, f=theirs.exports["scale"], store=theirs.store, values=few, out=out),
+        rust="scale",
+        targets=(nanoseconds(10),),
     )

@@ -193,6 +193,9 @@ class Trap(Managed, Exception):
     A WebAssembly exception that nobody catches is a trap without a code: `exception` refers to it.
     """
 
+    #: The element at which `Func.map` was, if the trap ended one.
+    map_index: int | None = None
+
     def __init__(self, message: str) -> None:
         if not isinstance(message, str):
             raise TypeError(f"expected a str for the message, got {type(message).__name__}")

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::config::{Built, Config};
 use crate::errors::Misuse;
+use crate::func_map;
 use crate::interrupt::ticker::Activity;
 use crate::managed::{Managed, managed, two_phase};
 
@@ -25,6 +26,10 @@ pub(crate) struct EngineState {
     /// Up to this size, in bytes, memories grow in place, or see to it themselves that no view of them is left
     /// dangling.
     pub(crate) fixed_memory_size: usize,
+    /// Whether `linear_memory` makes the memories.
+    pub(crate) manages_memories: bool,
+    /// The helper modules of `Func.map`.
+    pub(crate) map_modules: func_map::Modules,
 }
 
 impl EngineState {
@@ -90,6 +95,8 @@ fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
         activity: Activity::default(),
         max_wasm_stack,
         fixed_memory_size,
+        manages_memories,
+        map_modules: func_map::Modules::default(),
     })
 }
 

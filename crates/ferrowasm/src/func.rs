@@ -59,7 +59,7 @@ impl Func {
 }
 
 impl Callee {
-    fn new(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Callee {
+    pub(crate) fn new(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Callee {
         let signature = Signature::of(&func.ty(&*ctx));
         Callee { store_id: ctx.data().shared.id, func, signature }
     }

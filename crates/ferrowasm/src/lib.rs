@@ -11,6 +11,7 @@ mod engine;
 mod errors;
 mod externs;
 mod func;
+mod func_map;
 mod gil;
 mod global;
 mod guarded;

@@ -12,7 +12,9 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
-use wasmtime::{Error, LinearMemory, MemoryCreator, MemoryType, Result};
+use wasmtime::{Error, Instance, LinearMemory, MemoryCreator, MemoryType, Module, Result, StoreContextMut};
+
+use crate::store::Data;
 
 /// How many views of the memory with this base address are in use.
 static VIEWS: Mutex<Option<HashMap<usize, usize>>> = Mutex::new(None);
@@ -71,6 +73,21 @@ unsafe impl MemoryCreator for Creator {
         memory.grow_to(minimum).map_err(|error| error.to_string())?;
         Ok(Box::new(memory))
     }
+}
+
+/// A memory of this type from an instance of a module that is nothing but the memory: the engine asks the `Creator` for
+/// memories of instances, and makes those of the host itself.
+pub(crate) fn instantiate(mut ctx: StoreContextMut<'_, Data>, ty: &MemoryType) -> Result<wasmtime::Memory> {
+    let address = if ty.is_64() { "i64" } else { "i32" };
+    let maximum = ty.maximum().map(|pages| pages.to_string()).unwrap_or_default();
+    let page = match ty.page_size_log2() {
+        16 => String::new(),
+        log2 => format!("(pagesize {})", 1_u64 << log2),
+    };
+    let text = format!("(module (memory (export \"memory\") {address} {} {maximum} {page}))", ty.minimum());
+    let module = Module::new(ctx.engine(), text)?;
+    let instance = Instance::new(&mut ctx, &module, &[])?;
+    instance.get_memory(&mut ctx, "memory").ok_or_else(|| Error::msg("the module of the memory does not export it"))
 }
 
 fn page_rounded(bytes: usize) -> Result<usize> {

@@ -3,6 +3,7 @@
 use pyo3::exceptions::{PyBufferError, PyIndexError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
+use wasmtime::StoreContextMut;
 
 use crate::borrowed::Borrowed;
 use crate::buffer::{Layout, MemoryBuffer};
@@ -11,8 +12,8 @@ use crate::externs::Owned;
 use crate::gil;
 use crate::managed::{Managed, two_phase};
 use crate::numbers;
-use crate::store::StoreArg;
 use crate::store::cell::Entry;
+use crate::store::{Data, StoreArg};
 use crate::types::MemoryType;
 
 /// A linear memory in a store: `Memory(store, ty)`, or exported by an instance.
@@ -41,6 +42,15 @@ impl Memory {
         let owned = self.owned()?;
         Ok((&owned.item, store.enter_own(owned.store_id, "Memory")?))
     }
+}
+
+/// A memory made by the host, which keeps its place while views of it are in use as any other does.
+fn new_memory(ctx: StoreContextMut<'_, Data>, ty: wasmtime::MemoryType) -> wasmtime::Result<wasmtime::Memory> {
+    #[cfg(unix)]
+    if ctx.data().engine.manages_memories {
+        return crate::linear_memory::instantiate(ctx, &ty);
+    }
+    wasmtime::Memory::new(ctx, ty)
 }
 
 /// An optional argument that is an integer.
@@ -115,7 +125,7 @@ impl Memory {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
         let ty = ty.get().to_engine(entry.ctx().engine())?;
-        let memory = gil::run(py, &mut entry, |ctx| wasmtime::Memory::new(ctx, ty))?;
+        let memory = gil::run(py, &mut entry, |ctx| new_memory(ctx, ty))?;
         self.owned.initialise(Owned { store_id: entry.shared.id, item: memory })
     }
 

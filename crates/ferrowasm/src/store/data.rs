@@ -9,12 +9,14 @@ use super::limits::StoreLimits;
 use crate::asyncio::Fiber;
 use crate::component::{Abandoned, Preview2};
 use crate::engine::EngineState;
+use crate::func_map;
 use crate::interrupt::Interrupts;
 use crate::wasi::Wasi;
 use crate::wasi::wait::Waiter;
 
 pub(crate) struct Data {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) engine: Arc<EngineState>,
     pub(crate) limits: StoreLimits,
     /// WASI; `None` until `Store.set_wasi`.
     pub(crate) wasi: Option<Box<Wasi>>,
@@ -29,6 +31,8 @@ pub(crate) struct Data {
     pub(crate) yields_fuel: bool,
     /// `Config.max_wasm_stack` of the engine, in bytes.
     pub(crate) max_wasm_stack: usize,
+    /// The helper instances of `Func.map`.
+    pub(crate) map_helpers: func_map::Helpers,
     /// Up to this size, in bytes, memories grow in place.
     fixed_memory_size: usize,
 }
@@ -37,6 +41,7 @@ impl Data {
     pub(crate) fn new(shared: Arc<Shared>, engine: &Arc<EngineState>) -> Data {
         Data {
             shared,
+            engine: engine.clone(),
             limits: StoreLimits::default(),
             wasi: None,
             preview2: Preview2::default(),
@@ -46,6 +51,7 @@ impl Data {
             bridge: None,
             yields_fuel: false,
             max_wasm_stack: engine.max_wasm_stack,
+            map_helpers: func_map::Helpers::default(),
             fixed_memory_size: engine.fixed_memory_size,
         }
     }
