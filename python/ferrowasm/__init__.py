@@ -6,25 +6,9 @@ what is better here, and for the few differences.
 
 from __future__ import annotations
 
-from collections.abc import Mapping as _Mapping
+# Not from `collections.abc` and `typing`, which cost more than everything else here.
+from _collections_abc import Mapping as _Mapping
 
-from ._errors import (
-    ClosedError,
-    ComponentTrap,
-    ExitTrap,
-    ExpiredError,
-    Frame,
-    OutOfBoundsError,
-    OutputLimitError,
-    SignatureError,
-    StoreBusyError,
-    Trap,
-    TrapCode,
-    WasmtimeError,
-    WrongEngineError,
-    WrongStoreError,
-)
-from ._http import HttpRequest, HttpResponse
 from ._managed import Managed
 from ._native import (
     AnyRef,
@@ -65,16 +49,75 @@ from ._native import (
     engine_version,
     wat2wasm,
 )
-from ._network import SocketAddr, SocketAddrUse
-from ._snapshot import snapshot
-from ._types import Limits
-from ._wasi import DirPerms, FilePerms, WasiFileError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._errors import (
+        ClosedError,
+        ComponentTrap,
+        ExitTrap,
+        ExpiredError,
+        Frame,
+        OutOfBoundsError,
+        OutputLimitError,
+        SignatureError,
+        StoreBusyError,
+        Trap,
+        TrapCode,
+        WasmtimeError,
+        WrongEngineError,
+        WrongStoreError,
+    )
+    from ._http import HttpRequest, HttpResponse
+    from ._network import SocketAddr, SocketAddrUse
+    from ._snapshot import snapshot
+    from ._types import Limits
+    from ._wasi import DirPerms, FilePerms, WasiFileError
 
 #: What may be passed as `store`.
 Storelike = Store | Caller | StoreContext
 
 # Every abstract base class has `register`; the standard stubs do not say so for this one.
 _Mapping.register(InstanceExports)  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
+
+#: Modules that are imported when one of their names is asked for.
+_LATER = {
+    "_errors": (
+        "ClosedError",
+        "ComponentTrap",
+        "ExitTrap",
+        "ExpiredError",
+        "Frame",
+        "OutOfBoundsError",
+        "OutputLimitError",
+        "SignatureError",
+        "StoreBusyError",
+        "Trap",
+        "TrapCode",
+        "WasmtimeError",
+        "WrongEngineError",
+        "WrongStoreError",
+    ),
+    "_http": ("HttpRequest", "HttpResponse"),
+    "_network": ("SocketAddr", "SocketAddrUse"),
+    "_snapshot": ("snapshot",),
+    "_types": ("Limits",),
+    "_wasi": ("DirPerms", "FilePerms", "WasiFileError"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _LATER.items():
+        if name in names:
+            value: object = getattr(__import__(f"{__name__}.{module}", fromlist=(name,)), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "AnyRef",

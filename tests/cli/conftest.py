@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -65,9 +66,11 @@ FUNCTIONS = """
 def ferrowasm(tmp_path: Path) -> Run:
     """Run `python -m ferrowasm` in `tmp_path`, with nothing on standard input unless told."""
 
-    def run(*arguments: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, stdin: str = "", timeout: float = 60, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "error", "-m", "ferrowasm", *arguments]
-        return subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, text=True, timeout=timeout)
+        # Nothing that this machine keeps of earlier runs, and nothing left there.
+        environment = {**os.environ, "FERROWASM_CACHE_DIR": str(tmp_path / ".cache"), **(env or {})}
+        return subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, text=True, timeout=timeout, env=environment)
 
     return run
 

@@ -63,7 +63,7 @@ def run_console(block: Block) -> str:
     assert commands, f"line {block.line}: a console block needs a command ('$ ...')"
     # The separator keeps the exit code, so that `echo $?` works as the next command.
     script = "".join(f"{command}\ncode=$?; printf '\\0'; (exit $code)\n" for command in commands)
-    environment = {**os.environ, "PATH": sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"], "COLUMNS": "80"}
+    environment = {**os.environ, "PATH": sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"], "COLUMNS": "80", "FERROWASM_CACHE_DIR": os.path.abspath(".cache")}
     shell = subprocess.run(
         ["sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, timeout=60
     )

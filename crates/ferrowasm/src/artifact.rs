@@ -8,6 +8,8 @@
 //! The checksum is at the end because the engine maps files from their start.
 #![allow(unsafe_code)]
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use pyo3::prelude::*;
@@ -21,11 +23,18 @@ use crate::gil;
 const MAGIC: &[u8; 16] = b"ferrowasm-sha256";
 const DIGEST: usize = 32;
 const TRAILER: usize = DIGEST + MAGIC.len();
+/// How much of a file is read at a time.
+const BLOCK: usize = 1 << 20;
 
-fn digest(code: &[u8]) -> [u8; DIGEST] {
+fn hasher() -> Sha256 {
     let mut hasher = Sha256::new();
     // Artefacts of another version of the engine are told apart before the engine is asked.
     hasher.update(crate::ENGINE_VERSION);
+    hasher
+}
+
+fn digest(code: &[u8]) -> [u8; DIGEST] {
+    let mut hasher = hasher();
     hasher.update(code);
     hasher.finalize().into()
 }
@@ -38,31 +47,74 @@ pub(crate) fn seal(mut code: Vec<u8>) -> Vec<u8> {
     code
 }
 
-/// Checks the checksum and takes it off.
-pub(crate) fn open<'a>(py: Python<'_>, bytes: &'a [u8]) -> PyResult<&'a [u8]> {
-    let Some((code, trailer)) = bytes.split_last_chunk::<TRAILER>() else {
-        return Err(foreign(py));
-    };
-    let (expected, magic) = trailer.split_at(DIGEST);
-    if magic != MAGIC {
-        return Err(foreign(py));
-    }
-    if gil::released(py, || digest(code))? != *expected {
-        return Err(wasmtime_error(
-            py,
-            "the compiled code does not match its checksum: it was damaged, or made by another version of \
-            ferrowasm; compile it again",
-        ));
-    }
-    Ok(code)
+/// Why bytes are no compiled code.
+enum Damage {
+    Foreign,
+    Changed,
 }
 
-fn foreign(py: Python<'_>) -> PyErr {
-    wasmtime_error(
-        py,
-        "these bytes are no compiled code of ferrowasm, or they are cut short: expected what `serialize` \
-        returned (the checksum at the end is missing)",
-    )
+impl Damage {
+    fn to_python(&self, py: Python<'_>) -> PyErr {
+        wasmtime_error(
+            py,
+            match self {
+                Damage::Foreign => {
+                    "these bytes are no compiled code of ferrowasm, or they are cut short: expected what `serialize` \
+                    returned (the checksum at the end is missing)"
+                }
+                Damage::Changed => {
+                    "the compiled code does not match its checksum: it was damaged, or made by another version of \
+                    ferrowasm; compile it again"
+                }
+            },
+        )
+    }
+}
+
+/// Whether `trailer` is the one of bytes with this digest.
+fn compare(digest: &[u8; DIGEST], trailer: &[u8; TRAILER]) -> Result<(), Damage> {
+    let (expected, magic) = trailer.split_at(DIGEST);
+    match (magic == MAGIC, expected == digest) {
+        (false, _) => Err(Damage::Foreign),
+        (true, false) => Err(Damage::Changed),
+        (true, true) => Ok(()),
+    }
+}
+
+/// Checks the checksum and takes it off.
+pub(crate) fn open<'a>(py: Python<'_>, bytes: &'a [u8]) -> PyResult<&'a [u8]> {
+    let checked = match bytes.split_last_chunk::<TRAILER>() {
+        // What has no trailer need not be hashed.
+        Some((code, trailer)) if trailer.ends_with(MAGIC) => {
+            gil::released(py, || compare(&digest(code), trailer).map(|()| code))?
+        }
+        _ => Err(Damage::Foreign),
+    };
+    checked.map_err(|damage| damage.to_python(py))
+}
+
+/// Checks the checksum of a file.
+pub(crate) fn check_file(py: Python<'_>, path: &Path) -> PyResult<()> {
+    gil::released(py, || check_blocks(path))?
+        .map_err(|error| crate::paths::os_error(py, &error, path))?
+        .map_err(|damage| damage.to_python(py))
+}
+
+fn check_blocks(path: &Path) -> std::io::Result<Result<(), Damage>> {
+    let mut file = File::open(path)?;
+    let Some(size) = file.metadata()?.len().checked_sub(TRAILER as u64) else { return Ok(Err(Damage::Foreign)) };
+    let mut hasher = hasher();
+    let mut block = vec![0; BLOCK];
+    let mut code = file.by_ref().take(size);
+    loop {
+        match code.read(&mut block)? {
+            0 => break,
+            count => hasher.update(&block[..count]),
+        }
+    }
+    let mut trailer = [0; TRAILER];
+    file.read_exact(&mut trailer)?;
+    Ok(compare(&hasher.finalize().into(), &trailer))
 }
 
 /// A kind of compiled code.

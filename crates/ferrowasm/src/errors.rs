@@ -140,8 +140,16 @@ fn describe(error: &Error) -> String {
             _ => text.push_str(&format!("\n    {position}: {cause}")),
         }
     }
+    if text.contains("mmap failed to") {
+        text.push_str(NO_ADDRESSES);
+    }
     text
 }
+
+/// What to do when the system refuses to map memory.
+const NO_ADDRESSES: &str = "\n\nThere are not enough addresses or memory left for this process (see `ulimit -v`). Let memories \
+    reserve less with `Config.memory_reservation`, or let the pooling allocator hold fewer or smaller ones with \
+    `Config.pooling_total_memories` and `Config.pooling_max_memory_size`.";
 
 fn from_engine<'py>(
     py: Python<'py>,

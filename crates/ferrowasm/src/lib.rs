@@ -4,6 +4,7 @@ mod artifact;
 mod asyncio;
 mod borrowed;
 mod buffer;
+mod cache;
 mod caller;
 mod component;
 mod config;
@@ -53,6 +54,12 @@ use pyo3::prelude::*;
 mod _native {
     use super::*;
 
+    #[pymodule_export]
+    use super::cache::cache_check;
+    #[pymodule_export]
+    use super::cache::cache_key;
+    #[pymodule_export]
+    use super::cache::cache_save;
     #[pymodule_export]
     use super::caller::Caller;
     #[pymodule_export]

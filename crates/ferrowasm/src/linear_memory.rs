@@ -53,7 +53,10 @@ impl fmt::Display for ViewInUse {
 impl std::error::Error for ViewInUse {}
 
 /// Makes the memories of an engine.
-pub(crate) struct Creator;
+pub(crate) struct Creator {
+    /// How many bytes a memory may reserve because its type says that it may grow.
+    pub(crate) speculation: usize,
+}
 
 // SAFETY: the trait asks for zero-filled memory of the sizes given, followed by the guard: see `Reserved::new`.
 unsafe impl MemoryCreator for Creator {
@@ -66,7 +69,7 @@ unsafe impl MemoryCreator for Creator {
         guard: usize,
     ) -> Result<Box<dyn LinearMemory>, String> {
         let needed = minimum.max(reserved.unwrap_or(0));
-        let wanted = needed.max(maximum.unwrap_or(0));
+        let wanted = needed.max(maximum.filter(|maximum| *maximum <= self.speculation).unwrap_or(0));
         let mapping =
             Mapping::new(wanted, guard).or_else(|_| Mapping::new(needed, guard)).map_err(|error| error.to_string())?;
         let mut memory = Memory { mapping, guard, len: 0 };

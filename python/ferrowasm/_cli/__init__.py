@@ -12,12 +12,12 @@ import traceback
 from collections.abc import Sequence
 
 from .. import __version__, engine_version
-from . import compile_command, inspect_command, run_command, wat_command
+from . import cache_command, compile_command, inspect_command, run_command, wat_command
 from .failure import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, Failure, failure_of
 
 __all__ = ["main"]
 
-COMMANDS = (run_command.COMMAND, compile_command.COMMAND, inspect_command.COMMAND, wat_command.COMMAND)
+COMMANDS = (run_command.COMMAND, compile_command.COMMAND, inspect_command.COMMAND, wat_command.COMMAND, cache_command.COMMAND)
 
 EXIT_CODES = """\
 exit codes:

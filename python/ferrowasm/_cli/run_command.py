@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .. import Config, DirPerms, Engine, ExitTrap, FilePerms, Func, Linker, Module, Store, WasiConfig
+from .caching import add_cache_options, cache_of
 from .command import Command
 from .failure import Failure
 from .interruption import ended_by_control_c
@@ -40,6 +41,7 @@ class OpenedDir:
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = USAGE
     add_guest_options(parser)
+    add_cache_options(parser)
     # One argument for both: argparse would take the -- behind FILE for its own.
     parser.add_argument(
         "file",
@@ -109,7 +111,7 @@ def parse_env(text: str) -> tuple[str, str]:
 
 
 def execute(options: argparse.Namespace) -> int:
-    source = read_source(options.file)
+    source = replace(read_source(options.file), cache=cache_of(options))
     engine = engine_for(source)
     store = Store(engine)
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import Engine, ExitTrap, Module, WasmtimeError, _native, wat2wasm
+from .._cache import CodeCache
 from .failure import Failure, split_message
 from .interruption import ended_by_control_c
 
@@ -51,6 +52,8 @@ class Source:
     name: str
     kind: Kind
     data: bytes
+    #: Where compiled code is kept between runs.
+    cache: CodeCache | None = None
 
     def module(self, engine: Engine) -> Module:
         """The module, ready to be instantiated. Raises `Failure` if it is invalid."""
@@ -58,7 +61,7 @@ class Source:
             if self.kind is Kind.COMPILED:
                 return Module.deserialize(engine, self.data)
             with self.compiling():
-                return Module(engine, self.data)
+                return self.cache.module(engine, self.data) if self.cache else Module(engine, self.data)
 
     def component(self, engine: Engine) -> Component:
         """The component, ready to be instantiated. Raises `Failure` if it is invalid."""
@@ -68,7 +71,7 @@ class Source:
             if self.kind is Kind.COMPILED_COMPONENT:
                 return Component.deserialize(engine, self.data)
             with self.compiling():
-                return Component(engine, self.data)
+                return self.cache.component(engine, self.data) if self.cache else Component(engine, self.data)
 
     @contextmanager
     def compiling(self) -> Generator[None]:

@@ -1,5 +1,6 @@
 //! `Config`: how an engine compiles and runs.
 
+mod address_space;
 mod cranelift_flags;
 mod draft;
 mod operator_cost;
@@ -57,6 +58,10 @@ pub(crate) struct Built {
 impl Settings {
     fn build(&self) -> wasmtime::Result<Built> {
         let mut draft = Draft::new();
+        let scarce = if self.sizes_memories() { None } else { address_space::scarce() };
+        if scarce.is_some() {
+            address_space::economise(&mut draft.config);
+        }
         for switch in switches::all() {
             if let Some(value) = self.values.get(switch.name) {
                 switch.apply(&mut draft, value)?;
@@ -68,14 +73,27 @@ impl Settings {
             )));
         }
         cranelift_flags::apply(&mut draft.config, &self.flags);
+        let manages_memories = scarce.is_some() || self.manages_memories();
         #[cfg(unix)]
-        if self.manages_memories() {
-            draft.config.with_host_memory(std::sync::Arc::new(crate::linear_memory::Creator));
+        if manages_memories {
+            let speculation = scarce.map_or(usize::MAX, address_space::share);
+            draft.config.with_host_memory(std::sync::Arc::new(crate::linear_memory::Creator { speculation }));
         }
         let user_epochs = draft.epoch_interruption;
         let checks_epoch = user_epochs || draft.interruptible;
-        let manages_memories = self.manages_memories();
         Ok(Built { config: draft.finish()?, checks_epoch, user_epochs, manages_memories })
+    }
+
+    /// Whether something was set that decides how many addresses memories reserve.
+    fn sizes_memories(&self) -> bool {
+        const SIZES: [&str; 5] = [
+            "allocation_strategy",
+            "memory_guard_size",
+            "memory_may_move",
+            "memory_reservation",
+            "memory_reservation_for_growth",
+        ];
+        SIZES.iter().any(|name| self.values.contains_key(name))
     }
 
     /// Whether memories may move and are small enough for that to happen in practice: then they are ours, which keeps

@@ -21,7 +21,6 @@ pub(crate) struct Data {
     /// WASI; `None` until `Store.set_wasi`.
     pub(crate) wasi: Option<Box<Wasi>>,
     pub(crate) preview2: Preview2,
-    pub(crate) engine: Arc<EngineState>,
     /// Resources of components to be dropped.
     pub(crate) abandoned: Arc<Abandoned>,
     pub(crate) interrupts: Interrupts,
@@ -45,7 +44,6 @@ impl Data {
             limits: StoreLimits::default(),
             wasi: None,
             preview2: Preview2::default(),
-            engine: engine.clone(),
             abandoned: Arc::default(),
             interrupts: Interrupts::new(engine),
             bridge: None,
