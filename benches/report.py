@@ -37,12 +37,12 @@ def verdict(target: Target, figures: Figures) -> str:
 
 
 def print_head() -> None:
-    print(f"{'operation':40}" + "".join(f"{head:>12}" for head in ("ferrowasm", "wasmtime-py", "Rust", "Python")) + "  targets")
+    print(f"{'operation':42}" + "".join(f"{head:>12}" for head in ("ferrowasm", "wasmtime-py", "Rust", "Python")) + "  targets")
 
 
 def print_row(row: Row, figures: Figures) -> None:
     cells = "".join(f"{duration(getattr(figures, column)):>12}" for column in COLUMNS)
-    print(f"{row.name:40}{cells}  " + "; ".join(verdict(target, figures) for target in row.targets), flush=True)
+    print(f"{row.name:42}{cells}  " + "; ".join(verdict(target, figures) for target in row.targets), flush=True)
 
 
 def processor() -> str:

@@ -100,6 +100,9 @@ class CodeCache:
         except FileNotFoundError:
             return None
         except (WasmtimeError, OSError) as error:
+            # Another process may have removed it between the look at it and its use.
+            if not os.path.exists(path):
+                return None
             self.problem = f"{path}: {error}"
             self._remove(path)
             return None

@@ -28,6 +28,9 @@ MODULES: dict[ModuleType, ModuleType] = {_native: ferrowasm, component_native: f
 
 #: Names of the native module that are no part of the public API, with who uses them.
 INTERNAL = {
+    "cache_check": "the cache of compiled code",
+    "cache_key": "the cache of compiled code",
+    "cache_save": "the cache of compiled code",
     "is_component": "the command line",
     "instrument": "`snapshot`",
     "module_outline": "the command line and `snapshot`",
