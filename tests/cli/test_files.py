@@ -160,7 +160,7 @@ def test_a_module_may_come_from_standard_input(ferrowasm: Run, files: Path) -> N
     result = ferrowasm("compile", "-", stdin=source)
     assert result.returncode == 2
     assert result.stderr == (
-        "ferrowasm: compile: a module from standard input has no name to derive the output's from; say where to write it with -o\n"
+        "ferrowasm: compile: a file from standard input has no name to derive the output's from; say where to write it with -o\n"
     )
 
 
