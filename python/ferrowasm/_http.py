@@ -11,7 +11,9 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 
 def pairs(headers: Headers) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in (headers.items() if isinstance(headers, Mapping) else headers))
+    if isinstance(headers, Mapping):
+        return tuple(headers.items())
+    return tuple((name, value) for name, value in headers)
 
 
 class Message:

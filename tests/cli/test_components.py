@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import ROOT, c_command, component
+from toolchain import ROOT, c_command, c_guest, component
 
 from .conftest import Run
 
@@ -57,20 +58,11 @@ world library {
 """
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    wit = tmp_path_factory.mktemp("wit") / "library.wit"
-    wit.write_text(WIT)
-    out = wit.with_name("library.wasm")
-    shutil.copy(component("library", LIBRARY, "--wit", str(wit)), out)
-    return out
-
-
 @pytest.fixture
-def components(tmp_path: Path, library: Path) -> Path:
+def components(tmp_path: Path) -> Path:
     """The folder in which the command line runs, with components in it."""
     shutil.copy(c_command("command", COMMAND.read_text(encoding="utf-8")), tmp_path / "command.wasm")
-    shutil.copy(library, tmp_path / "library.wasm")
+    shutil.copy(component("library", LIBRARY, wit=WIT), tmp_path / "library.wasm")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "f").write_text("contents")
     return tmp_path
@@ -115,8 +107,6 @@ def test_a_result_of_err_is_exit_code_1(ferrowasm: Run, tmp_path: Path) -> None:
 
 
 def test_a_command_is_not_given_the_network(ferrowasm: Run, tmp_path: Path) -> None:
-    from toolchain import c_guest
-
     shutil.copy(c_guest(COMMAND.with_name("sockets.c")), tmp_path / "sockets.wasm")
     shutil.copy(c_guest(COMMAND.with_name("http.c")), tmp_path / "http.wasm")
     assert ferrowasm("run", "sockets.wasm", "connect", "127.0.0.1", "1").stdout == "create: access-denied\n"
@@ -142,11 +132,11 @@ def test_a_function_is_called_with_strings_and_json(ferrowasm: Run, components: 
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["absent"], 1, "library.wasm exports no function 'absent'; its functions are: test:cli/api.same-text, test:cli/api.same-points, next, attempt, fail"),
+        (["absent"], 1, "library.wasm exports no function 'absent'; its functions are: next, attempt, fail, test:cli/api.same-text, test:cli/api.same-points"),
         (["next"], 2, "next takes 1 arguments (number: u32), got 0"),
         (["next", "x"], 2, "next: number must be a u32 in JSON, got 'x'"),
         (["next", "-1"], 2, "next: number: -1 does not fit u32: expected an int from 0 to 4294967295"),
-        (["test:cli/api.same-points", '[{"x": 1}]'], 2, "test:cli/api.same-points: points[0].y-axis: the dict has no item for this field"),
+        (["test:cli/api.same-points", '[{"x": 1}]'], 2, "test:cli/api.same-points: points[0]: missing field 'y-axis' of record {x, y-axis} in dict"),
     ],
 )
 def test_a_call_that_does_not_fit_is_refused_in_one_line(ferrowasm: Run, components: Path, words: list[str], code: int, message: str) -> None:
@@ -168,19 +158,59 @@ def test_a_component_that_is_no_program_says_what_can_be_called(ferrowasm: Run, 
     assert result.stderr.startswith("ferrowasm: library.wasm is no program (it has no wasi:cli/run); call one of its functions with --invoke: ")
 
 
-def test_a_compiled_component_runs(ferrowasm: Run, components: Path) -> None:
+def test_inspect_prints_the_world_as_wit(ferrowasm: Run, components: Path) -> None:
+    result = ferrowasm("inspect", "library.wasm")
+    heading, blank, *wit = result.stdout.splitlines()
+    assert heading.startswith("// library.wasm: component, ")
+    assert blank == ""
+    assert "\n".join(wit) == """\
+package root:component;
+
+world root {
+  export next: func(number: u32) -> u32;
+  export attempt: func(number: u8) -> result<u8, u8>;
+  export fail: func();
+  export test:cli/api;
+}
+
+package test:cli {
+  interface api {
+    record point {
+      x: s32,
+      y-axis: option<s16>,
+    }
+
+    same-text: func(text: string) -> string;
+
+    same-points: func(points: list<point>) -> list<point>;
+  }
+}"""
+
+
+def test_inspect_leaves_out_what_wasi_defines(ferrowasm: Run, components: Path) -> None:
+    report = json.loads(ferrowasm("inspect", "--json", "command.wasm").stdout)
+    assert (report["file"], report["kind"], report["size"]) == ("command.wasm", "component", (components / "command.wasm").stat().st_size)
+    assert "  import wasi:cli/environment@0.2.12;\n" in report["wit"]
+    assert "  export wasi:cli/run@0.2.12;\n" in report["wit"]
+    assert "package wasi:" not in report["wit"]
+
+
+def test_a_compiled_component_runs_and_does_not_tell_its_world(ferrowasm: Run, components: Path) -> None:
     assert ferrowasm("compile", "library.wasm").returncode == 0
     assert ferrowasm("run", "library.cwasm", "--invoke", "next", "1").stdout == "2\n"
+    result = ferrowasm("inspect", "library.cwasm")
+    assert result.stderr == "ferrowasm: library.cwasm: a compiled component does not tell its world any more; inspect what it was compiled from\n"
+    assert result.returncode == 1
     assert ferrowasm("compile", "library.cwasm").stderr == "ferrowasm: library.cwasm: this is a compiled component already\n"
 
 
 def test_a_damaged_component_is_refused_in_one_line(ferrowasm: Run, components: Path) -> None:
     (components / "damaged.wasm").write_bytes((components / "library.wasm").read_bytes()[:200])
-    for command in ("run", "compile"):
+    for command in ("run", "inspect", "compile"):
         result = ferrowasm(command, "damaged.wasm")
         assert result.returncode == 1
         assert result.stderr.startswith("ferrowasm: damaged.wasm: ")
-        assert "unexpected end" in result.stderr
+        assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [("sleep", "60000"), ("spin",)])

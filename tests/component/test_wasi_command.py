@@ -134,11 +134,15 @@ def test_a_capture_has_a_limit(command: Command) -> None:
 
 def test_the_code_behind_a_stream_may_use_the_store(command: Command) -> None:
     store = Store(command.engine)
-    seen: list[object] = []
-    config = WasiConfig(argv=["command", "copy"], stdin_bytes=b"x", stdout_custom=lambda _: seen.append(store.gc()))
-    store.set_wasi(config)
+    written: list[bytes] = []
+
+    def write(data: bytes) -> None:
+        store.gc()
+        written.append(data)
+
+    store.set_wasi(WasiConfig(argv=["command", "copy"], stdin_bytes=b"x", stdout_custom=write))
     command.start(store)
-    assert seen == [None]
+    assert written == [b"x"]
 
 
 class Stop(BaseException):

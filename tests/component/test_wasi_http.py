@@ -197,7 +197,7 @@ def test_a_callable_lets_a_request_pass(guest: Guest, server: Server) -> None:
 
 def test_a_callable_rewrites_a_request(guest: Guest, server: Server) -> None:
     def rewrite(request: HttpRequest) -> HttpRequest:
-        return dataclasses.replace(request, method="GET", url=f"http://{server.host}/other", headers={"X-Question": "another"}, body=b"")
+        return dataclasses.replace(request, method="GET", url=f"http://{server.host}/other", headers=(("X-Question", "another"),), body=b"")
 
     assert guest.run(with_handler(rewrite), "POST", "https", "example.com", "/path", "body") == ["200 yes", "served"]
     assert server.seen == [("GET", "/other", server.host, "another", b"")]

@@ -57,16 +57,17 @@ def c_module(name: str, source: str, *flags: str) -> Path:
     return kept(f"{name}.wasm", [source.encode(), *map(str.encode, flags)], build)
 
 
-def component(name: str, module: bytes | str, *options: str) -> Path:
-    """A core module, binary or text, as a component; `options` are those of `component-new`."""
+def component(name: str, module: bytes | str, *options: str, wit: str | None = None) -> Path:
+    """A core module, binary or text, as a component of the world in `wit`; `options` are those of `component-new`."""
     data = module.encode() if isinstance(module, str) else module
 
     def build(folder: Path, output: Path) -> None:
-        core = folder / "core"
+        core, world = folder / "core", folder / "world.wit"
         core.write_bytes(data)
-        subprocess.run([component_new(), core, "-o", output, *options], check=True)
+        world.write_text(wit or "", encoding="utf-8")
+        subprocess.run([component_new(), core, "-o", output, *options, *(["--wit", world] if wit else [])], check=True)
 
-    return kept(f"{name}.component.wasm", [data, *map(str.encode, options)], build)
+    return kept(f"{name}.component.wasm", [data, *map(str.encode, options), (wit or "").encode()], build)
 
 
 def c_command(name: str, source: str) -> Path:

@@ -44,6 +44,7 @@ mod val;
 mod values;
 mod vectorcall;
 mod wasi;
+mod wit;
 
 /// The version of the engine, which is pinned in the workspace's `Cargo.toml`; a test compares the two.
 pub(crate) const ENGINE_VERSION: &str = "48.0.8";
@@ -148,6 +149,8 @@ mod _native {
     use super::wasi::capture::Capture;
     #[pymodule_export]
     use super::wasi::config::WasiConfig;
+    #[pymodule_export]
+    use super::wit::component_wit;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,4 +1,4 @@
-"""`ferrowasm inspect FILE`: what a module imports, exports and consists of."""
+"""`ferrowasm inspect FILE`: what a module imports, exports and consists of, and the world of a component."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .command import Command
 from .failure import Failure
 from .source import Kind, Source, add_file_argument, blaming, human_size, read_source
 
-DESCRIPTION = "Show the imports, exports, memories and sections of a module. Nothing of it is run."
+DESCRIPTION = """\
+Show the imports, exports, memories and sections of a module, or the world of a
+component as WIT. Nothing of it is run.
+"""
 
 
 @dataclass(frozen=True)
@@ -68,22 +71,43 @@ class Report:
     sections: list[Section] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class ComponentReport:
+    """The same for a component. `wit` is its world and the interfaces that it refers to, but for those of WASI."""
+
+    file: str
+    kind: str
+    size: int
+    wit: str
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     add_file_argument(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs to read")
 
 
 def execute(options: argparse.Namespace) -> int:
-    report = examine(read_source(options.file))
-    print(json.dumps(asdict(report), indent=2) if options.json else "\n".join(table(report)))
+    source = read_source(options.file)
+    report = examine_component(source) if source.kind.is_component else examine(source)
+    if options.json:
+        print(json.dumps(asdict(report), indent=2))
+    elif isinstance(report, ComponentReport):
+        print(f"// {heading(report)}", "", report.wit, sep="\n", end="")
+    else:
+        print("\n".join(table(report)))
     return 0
+
+
+def examine_component(source: Source) -> ComponentReport:
+    if source.kind is Kind.COMPILED_COMPONENT:
+        raise Failure(f"{source.name}: a compiled component does not tell its world any more; inspect what it was compiled from")
+    with blaming(source.name):
+        return ComponentReport(source.name, source.kind.value, len(source.data), _native.component_wit(source.data))
 
 
 def examine(source: Source) -> Report:
     if source.kind is Kind.COMPILED:
         return examine_compiled(source)
-    if source.kind.is_component:
-        raise Failure(f"{source.name}: this is a component; its world cannot be shown yet")
     with blaming(source.name):
         imports, exports, memories = _native.module_outline(source.data)
     return Report(
@@ -124,12 +148,16 @@ def memory(name: str, imported: bool, ty: MemoryType) -> Memory:
 
 def table(report: Report) -> Iterable[str]:
     """The report for a person to read."""
-    yield f"{report.file}: {report.kind}, {human_size(report.size)}"
+    yield heading(report)
     yield from block("imports", [(f"{item.module}.{item.name}", item.type) for item in report.imports])
     yield from block("exports", [(item.name, item.type) for item in report.exports])
     yield from block("memories", [(item.name or "(internal)", describe_memory(item)) for item in report.memories])
     yield from block("sections", [(section.kind, human_size(section.size)) for section in report.sections if section.name is None])
     yield from block("custom sections", [(section.name, human_size(section.size)) for section in report.sections if section.name is not None])
+
+
+def heading(report: Report | ComponentReport) -> str:
+    return f"{report.file}: {report.kind}, {human_size(report.size)}"
 
 
 def block(title: str, rows: Sequence[tuple[str, str]]) -> Iterable[str]:
@@ -153,4 +181,4 @@ def pages(count: int, page_size: int) -> str:
     return f"{count} page{'' if count == 1 else 's'} ({human_size(count * page_size)})"
 
 
-COMMAND = Command("inspect", "show what a module imports, exports and consists of", configure, execute, DESCRIPTION)
+COMMAND = Command("inspect", "show what a module consists of, or the world of a component", configure, execute, DESCRIPTION)

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import Engine, ExitTrap, Module, WasmtimeError, _native, wat2wasm
+from .. import Engine, ExitTrap, Module, Trap, WasmtimeError, _native, wat2wasm
 from .._cache import CodeCache
 from .failure import Failure, split_message
 from .interruption import ended_by_control_c
@@ -110,7 +110,8 @@ def blaming(name: str) -> Generator[None]:
     """Let the message of an engine error begin with the file that it is about."""
     try:
         yield
-    except ExitTrap:
+    except (ExitTrap, Trap):
+        # What the program did; the traps of components are WasmtimeErrors too.
         raise
     except WasmtimeError as error:
         summary, details = split_message(str(error))

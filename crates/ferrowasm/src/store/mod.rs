@@ -237,7 +237,8 @@ impl Store {
 
     /// Get the store ready for components that use wasi:http.
     ///
-    /// Every store is: this is here for programs that call it. Outgoing requests are denied.
+    /// Every store is: this is here for programs that call it. Which requests go out is up to `WasiConfig.http_hosts` and
+    /// `WasiConfig.http_handler`.
     fn set_wasi_http(&self) -> PyResult<()> {
         self.enter().map(drop)
     }
