@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 __all__ = ["HttpRequest", "HttpResponse"]
 
@@ -12,7 +13,7 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 def pairs(headers: Headers) -> tuple[tuple[str, str], ...]:
     if isinstance(headers, Mapping):
-        return tuple(headers.items())
+        return tuple(cast("Mapping[str, str]", headers).items())
     return tuple((name, value) for name, value in headers)
 
 

@@ -124,7 +124,7 @@ def test_what_is_printed_is_wit(tmp_path: Path) -> None:
     )
     (tmp_path / "printed.wit").write_text(component_wit(wat2wasm(named)))
     (tmp_path / "core.wat").write_text("(module)")
-    command = [component_new(), tmp_path / "core.wat", "-o", tmp_path / "out", "--wit", tmp_path / "printed.wit"]
+    command: list[str | Path] = [component_new(), tmp_path / "core.wat", "-o", tmp_path / "out", "--wit", tmp_path / "printed.wit"]
     outcome = subprocess.run(command, capture_output=True, text=True)
     assert (outcome.stderr, outcome.returncode) == ("", 0)
 

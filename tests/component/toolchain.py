@@ -65,7 +65,8 @@ def component(name: str, module: bytes | str, *options: str, wit: str | None = N
         core, world = folder / "core", folder / "world.wit"
         core.write_bytes(data)
         world.write_text(wit or "", encoding="utf-8")
-        subprocess.run([component_new(), core, "-o", output, *options, *(["--wit", world] if wit else [])], check=True)
+        command: list[str | Path] = [component_new(), core, "-o", output, *options]
+        subprocess.run([*command, "--wit", world] if wit else command, check=True)
 
     return kept(f"{name}.component.wasm", [data, *map(str.encode, options), (wit or "").encode()], build)
 
