@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..row import Row
-from . import calls, components, instances, large, memory, startup, threads
+from . import awaiting, calls, components, instances, large, memory, startup, threads
 
-MODULES = [startup, calls, memory, instances, components, threads, large]
+MODULES = [startup, calls, memory, instances, components, awaiting, threads, large]
 
 
 def rows() -> Iterator[Row]:

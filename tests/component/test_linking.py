@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import pathlib
 import weakref
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import ferrowasm as core
 from ferrowasm import (
     ClosedError,
     ComponentTrap,
@@ -233,6 +235,29 @@ def test_wrong_results_of_callbacks_are_named() -> None:
         store, function = instantiate(CALLING, f=lambda _context, _x: results.pop(0))
         with pytest.raises(TypeError, match=f"^result: expected an int for u32, got {kind}$"):
             function("call")(store, 1)
+
+
+def test_asynchronous_callbacks_are_refused() -> None:
+    async def host(_context: StoreContext, x: int) -> int:
+        return x
+
+    store, function = instantiate(CALLING, f=host)
+    with pytest.raises(WasmtimeError, match="^a host function of a component returned something that has to be awaited"):
+        function("call")(store, 1)
+
+
+def test_components_are_refused_in_a_store_that_has_made_asynchronous_calls() -> None:
+    store, function = instantiate(CALLING, f=lambda _context, x: x)
+    refused = "^components cannot be used in a store that has made asynchronous calls"
+
+    async def call() -> None:
+        with pytest.raises(WasmtimeError, match=refused):
+            function("call")(store, 1)
+
+    assert function("call")(store, 1) == 1
+    asyncio.run(core.Func(store, core.FuncType([], []), call).call_async(store))
+    with pytest.raises(WasmtimeError, match=refused):
+        function("call")(store, 1)
 
 
 def test_a_callback_cannot_call_back_into_its_component() -> None:

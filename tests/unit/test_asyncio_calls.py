@@ -785,7 +785,7 @@ def test_calls_work_without_epoch_checks() -> None:
 
 
 def test_calls_do_not_accumulate_memory() -> None:
-    """The long form of this test is `soak_asyncio.py`."""
+    """The long form of this test is `tests/soak/soak_asyncio.py`."""
     import resource
 
     store, f = relay(increment)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from async_support import ADD, LOOPS, SPIN, exports_of, relay
+from async_support import ADD, LOOPS, RELAY, SPIN, exports_of, relay
 from support import engine_with, host, instantiate, raises
 
-from ferrowasm import Engine, Store, Trap, TrapCode, WasmtimeError
+from ferrowasm import Engine, Func, Instance, Module, Store, Trap, TrapCode, WasmtimeError
 
 #: Counts down from its argument.
 COUNT = """(module (func (export "count") (param i64) (result i64)
@@ -226,3 +228,42 @@ def test_traps_come_out_of_threads() -> None:
     with pytest.raises(Trap) as caught:
         asyncio.run(exports.func("bad").call_async(store, in_thread=True))
     assert caught.value.trap_code is TrapCode.UNREACHABLE
+
+
+def resident() -> int:
+    """The memory of this process that is resident, in bytes."""
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory of the process is read from /proc")
+def test_ten_thousand_guests_are_suspended_on_one_loop() -> None:
+    engine = Engine()
+    count = 10_000
+
+    async def main() -> float:
+        finish = asyncio.Event()
+        suspended = 0
+
+        async def wait(number: int) -> int:
+            nonlocal suspended
+            suspended += 1
+            await finish.wait()
+            return number
+
+        def guest() -> tuple[Store, Func]:
+            store = Store(engine)
+            return store, Instance(store, module, [host(store, wait, "i", "i")]).exports(store).func("f")
+
+        module = Module(engine, RELAY)
+        guests = [guest() for _ in range(count)]
+        before = resident()
+        tasks = [asyncio.create_task(f.call_async(store, i)) for i, (store, f) in enumerate(guests)]
+        while suspended < count:
+            await asyncio.sleep(0)
+        each = (resident() - before) / count
+        finish.set()
+        assert await asyncio.gather(*tasks) == list(range(count))
+        return each
+
+    assert asyncio.run(main()) < 48 * 1024

@@ -77,9 +77,16 @@ pub(super) fn close(iterator: &Bound<'_, PyAny>) -> PyResult<()> {
     }
 }
 
-/// The error of a synchronous call that reaches a host function whose result has to be awaited. The coroutine ends
-/// before it starts.
-pub(crate) fn refuse(awaitable: &Bound<'_, PyAny>) -> PyErr {
+/// What to do about an asynchronous host function that a synchronous call reaches.
+pub(crate) const USE_CALL_ASYNC: &str = "an asynchronous host function was called by a synchronous call: use call_async \
+    (or instantiate_async), and await it";
+
+/// The same for host functions of components.
+pub(crate) const NOT_IN_COMPONENTS: &str = "a host function of a component returned something that has to be awaited, \
+    but calls of components are synchronous: return the value itself";
+
+/// The error for a result of a host function that would have to be awaited. The coroutine ends before it starts.
+pub(crate) fn refuse(awaitable: &Bound<'_, PyAny>, why: &str) -> PyErr {
     let py = awaitable.py();
     // An object that is no coroutine, such as a future, may be of use to others.
     if awaitable.hasattr("cr_frame").unwrap_or(false)
@@ -87,9 +94,5 @@ pub(crate) fn refuse(awaitable: &Bound<'_, PyAny>) -> PyErr {
     {
         return error;
     }
-    wasmtime_error(
-        py,
-        "an asynchronous host function was called by a synchronous call: use call_async (or instantiate_async), and \
-        await it",
-    )
+    wasmtime_error(py, why)
 }

@@ -304,7 +304,7 @@ impl Drive {
         let result = self.aside(index, || lock(&request).call(py, &self.shared));
         let iterator = match result {
             Ok(value) if !awaitable::is_awaitable(&value) => return self.answer(index, &request, Ok(value)),
-            Ok(value) if mode == Mode::Block => Err(awaitable::refuse(&value)),
+            Ok(value) if mode == Mode::Block => Err(awaitable::refuse(&value, awaitable::USE_CALL_ASYNC)),
             Ok(value) => awaitable::iterator(value),
             Err(error) => Err(error),
         };

@@ -21,7 +21,7 @@ mod owned;
 mod readiness;
 mod wake;
 
-pub(crate) use awaitable::{is_awaitable, refuse};
+pub(crate) use awaitable::{NOT_IN_COMPONENTS, USE_CALL_ASYNC, is_awaitable, refuse};
 pub(crate) use call::Call;
 pub(crate) use fibers::Fiber;
 pub(crate) use instantiation::{

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use wasmtime::StoreContextMut;
 
 use super::abi::{HostArguments, HostParams, HostResult};
+use crate::asyncio;
 use crate::errors::OrRaise;
 use crate::gil;
 use crate::host::slot::Slot;
@@ -77,6 +78,9 @@ impl Callback {
         let args: SmallVec<[_; 8]> = std::iter::once(context.clone().into_any()).chain(args).collect();
         let result = vectorcall::call_python(&callable, &args);
         context.get().frame().expire();
-        result
+        match result {
+            Ok(value) if asyncio::is_awaitable(&value) => Err(asyncio::refuse(&value, asyncio::NOT_IN_COMPONENTS)),
+            result => result,
+        }
     }
 }

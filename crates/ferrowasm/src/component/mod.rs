@@ -21,10 +21,15 @@ pub(crate) use wasi::Preview2;
 
 use wasmtime::StoreContextMut;
 
-use crate::errors::component_error;
+use crate::asyncio;
+use crate::errors::{component_error, wasmtime_error};
 use crate::gil;
 use crate::store::Data;
 use crate::store::cell::Entry;
+
+/// Why a component cannot be called. The engine demands asynchronous calls of it then, which are not there yet.
+const ASYNCHRONOUS_STORE: &str = "components cannot be used in a store that has made asynchronous calls (call_async, \
+    instantiate_async): use another store for them";
 
 /// Runs `work`, which may run a component, in a store that was entered.
 fn run<R: Send>(
@@ -32,6 +37,9 @@ fn run<R: Send>(
     entry: &mut Entry<'_>,
     work: impl FnOnce(StoreContextMut<'_, Data>) -> wasmtime::Result<R> + Send,
 ) -> PyResult<R> {
+    if asyncio::needs_fiber(entry) {
+        return Err(wasmtime_error(py, ASYNCHRONOUS_STORE));
+    }
     gil::run(py, entry, |ctx| Ok(work(ctx)))?.map_err(|error| component_error(py, &error))
 }
 

@@ -122,7 +122,7 @@ impl HostFunc {
         } else {
             self.invoke(py, args)
         }?;
-        if asyncio::is_awaitable(&result) { Err(asyncio::refuse(&result)) } else { Ok(result) }
+        if asyncio::is_awaitable(&result) { Err(asyncio::refuse(&result, asyncio::USE_CALL_ASYNC)) } else { Ok(result) }
     }
 
     /// Calls the callable itself.
