@@ -25,6 +25,7 @@ from ferrowasm import (
     Func,
     Instance,
     Linker,
+    Memory,
     Module,
     SignatureError,
     Store,
@@ -110,7 +111,7 @@ def test_a_host_function_that_awaits_lets_other_tasks_run(run: Any) -> None:
             event.set()
 
         store, f = relay(wait)
-        results = await asyncio.gather(f.call_async(store, 7), other())
+        results: Any = await asyncio.gather(f.call_async(store, 7), other())
         assert results == [7, None]
 
     run(main())
@@ -289,6 +290,7 @@ def test_a_caller_works_until_its_host_coroutine_returns() -> None:
     async def read(caller: Caller) -> None:
         callers.append(caller)
         memory = caller["memory"]
+        assert isinstance(memory, Memory)
         assert memory.read(caller, 0, 5) == b"hello"
         await asyncio.sleep(0)
         memory.write(store, b"world")
@@ -563,7 +565,7 @@ def test_misuse_raises_when_the_call_is_awaited() -> None:
     with pytest.raises(WrongStoreError):
         asyncio.run(add.call_async(Store(store.engine), 1, 2))
     with pytest.raises(TypeError, match="expected a Store, Caller or StoreContext, got int"):
-        add.call_async(1, 2)  # type: ignore[arg-type]
+        _ = add.call_async(1, 2)  # type: ignore[arg-type]
     assert add(store, 1, 2) == 3
 
 
@@ -579,8 +581,9 @@ def test_a_result_that_does_not_fit_is_reported() -> None:
 def test_a_call_is_a_coroutine_in_all_that_matters() -> None:
     store = Store()
     add = exports_of(ADD, store).func("add")
-    call = add.call_async(store, 1, 2)
-    assert asyncio.iscoroutine(call)
+    call: Any = add.call_async(store, 1, 2)
+    is_coroutine: bool = asyncio.iscoroutine(call)
+    assert is_coroutine
     assert (call.__name__, call.__qualname__, repr(call)) == ("call_async", "Func.call_async", "<Func.call_async (created)>")
     with raises(TypeError, "can't send non-None value to a just-started coroutine"):
         call.send(1)
@@ -610,7 +613,8 @@ def test_a_call_that_is_never_awaited_warns() -> None:
     store = Store()
     add = exports_of(ADD, store).func("add")
     with pytest.warns(RuntimeWarning, match=r"^coroutine 'Func\.call_async' was never awaited$"):
-        add.call_async(store, 1, 2)
+        _ = add.call_async(store, 1, 2)
+        del _
         gc.collect()
 
 
