@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ferrowasm import Config, Engine, ImportType, Store, WrongEngineError
+from ferrowasm import ClosedError, Config, Engine, ImportType, Store, WrongEngineError
 from ferrowasm import component as c
 from wit_support import pair
 
@@ -37,7 +37,10 @@ KINDS = {
     '(enum "a" "b")': ("enum {a, b}", c.EnumType(["a", "b"])),
     '(flags "a" "b")': ("flags {a, b}", c.FlagsType(["a", "b"])),
     "(stream u8)": ("stream<u8>", c.StreamType(c.U8())),
+    "(stream)": ("stream", c.StreamType(None)),
     "(future string)": ("future<string>", c.FutureType(c.String())),
+    "(future)": ("future", c.FutureType(None)),
+    "error-context": ("error-context", c.ErrorContext()),
 }
 
 
@@ -47,6 +50,7 @@ def test_every_kind_of_value_type_is_reflected(text: str) -> None:
     config.wasm_component_model_map = True
     config.wasm_component_model_fixed_length_lists = True
     config.wasm_component_model_async = True
+    config.wasm_component_model_error_context = True
     engine = Engine(config)
     wit, expected = KINDS[text]
     component = c.Component(engine, f'(component (type $t {text}) (export "t" (type $t)))')
@@ -96,3 +100,36 @@ def test_parts_are_given_as_new_lists() -> None:
     ty = c.RecordType([("a", c.U8())])
     ty.fields.clear()
     assert ty.fields == [("a", c.U8())]
+
+
+def test_no_kind_of_value_type_is_forgotten() -> None:
+    concrete = {item for item in vars(c).values() if isinstance(item, type) and issubclass(item, c.ValType) and not item.__name__.endswith("LikeType")}
+    covered = {type(expected) for _, expected in KINDS.values()} | {c.OwnType, c.BorrowType}
+    assert concrete - {c.ValType} == covered
+
+
+def test_handles_name_their_resource_type() -> None:
+    engine = Engine()
+    text = """(component
+      (import "r" (type $r (sub resource)))
+      (import "f" (func (param "o" (own $r)) (param "b" (borrow $r)))))"""
+    imports = c.Component(engine, text).type.imports(engine)
+    func, resource = imports["f"], imports["r"]
+    assert isinstance(func, c.FuncType) and isinstance(resource, c.ResourceType)
+    own, borrow = (ty for _, ty in func.params)
+    assert own == c.OwnType(resource) and borrow == c.BorrowType(resource) != own
+    assert hash(own) == hash(c.OwnType(resource))
+    assert repr(own) == f"own<{resource!r}>"
+    assert c.ResourceType.host(1) == c.ResourceType.host(1) != c.ResourceType.host(2)
+    assert (c.ResourceType.host(1) == 1) is False
+
+
+def test_types_are_closed_like_other_objects() -> None:
+    engine = Engine()
+    ty = c.Component(engine, pair("(list u8)")).type
+    with ty:
+        assert list(ty.exports(engine)) == ["echo"]
+    with pytest.raises(ClosedError, match="^this ComponentType is already closed$"):
+        ty.exports(engine)
+    with c.ListType(c.U8()) as plain:
+        assert repr(plain) == "list<u8>"

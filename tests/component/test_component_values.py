@@ -5,7 +5,11 @@ from __future__ import annotations
 import array
 import enum
 import math
+import os
+import pathlib
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -130,6 +134,34 @@ def test_buffers_of_other_items_are_converted_one_by_one() -> None:
 def test_64_mib_pass_both_ways_with_default_settings() -> None:
     value = bytes(64 << 20)
     assert echoing(pair("(list u8)"))(value) == value
+
+
+MEMORY_USE = """
+import pathlib
+from wit_support import echoing, pair
+
+def used(kind):
+    [line] = [line for line in pathlib.Path("/proc/self/status").read_text().splitlines() if line.startswith(kind)]
+    return int(line.split()[1]) * 1024
+
+call = echoing(pair("(list u8)"))
+value = b"x" * (64 << 20)
+call(b"warm")
+pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+before = used("VmRSS")
+result = call(value)
+assert len(result) == len(value)
+print((used("VmHWM") - before) / len(value))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
+def test_64_mib_take_at_most_2_2_times_as_much_extra_memory() -> None:
+    here = os.pathsep.join([*sys.path, str(pathlib.Path(__file__).parent)])
+    run = subprocess.run([sys.executable, "-c", MEMORY_USE], env={**os.environ, "PYTHONPATH": here}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    # One copy in the guest, one as the result.
+    assert 1.9 < float(run.stdout) <= 2.2
 
 
 @dataclass

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import pathlib
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -27,7 +28,8 @@ from ferrowasm import (
     WrongStoreError,
     wat2wasm,
 )
-from ferrowasm.component import Component, ExportIndex, Func, Instance, InstanceExports, Linker
+from ferrowasm import Instance as CoreInstance
+from ferrowasm.component import Component, ExportIndex, Func, Instance, InstanceExports, Linker, ResourceType
 from wit_support import instantiate, pair, scalar, through_host
 
 ANSWER = """(component
@@ -175,7 +177,10 @@ def test_post_return_is_accepted_and_harmless() -> None:
     func = function("echo")
     assert func(store, "a") == "a"
     func.post_return(store)
+    func.post_return(store)
     assert func(store, "b") == "b"
+    with pytest.raises(WrongStoreError):
+        func.post_return(Store())
 
 
 def test_host_functions_get_a_context_that_expires() -> None:
@@ -224,6 +229,88 @@ def test_exceptions_of_callbacks_come_out_as_the_same_object(error: BaseExceptio
     with pytest.raises(Trap, match="instantiate the component in a new Store") as refused:
         function("call")(store, 1)
     assert refused.value.trap_code is TrapCode.CANNOT_ENTER_COMPONENT
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), Odd("y")])
+@pytest.mark.parametrize("depth", [1, 5])
+def test_exceptions_come_out_of_many_calls_as_the_same_object(error: BaseException, depth: int) -> None:
+    engine = Engine()
+    store = Store(engine)
+    component = Component(engine, CALLING)
+    passed: list[int] = []
+
+    def instance(host: Callable[[StoreContext, int], int]) -> Func:
+        linker = Linker(engine)
+        with linker.root() as root:
+            root.add_func("f", host)
+        call = linker.instantiate(store, component).get_func(store, "call")
+        assert call is not None
+        return call
+
+    def raising(_context: StoreContext, _x: int) -> int:
+        raise error
+
+    def through(inner: Func) -> Callable[[StoreContext, int], int]:
+        def host(context: StoreContext, x: int) -> int:
+            try:
+                return int(inner(context, x + 1))
+            except BaseException:
+                passed.append(x)
+                raise
+
+        return host
+
+    call = instance(raising)
+    for _ in range(depth):
+        call = instance(through(call))
+    with pytest.raises(type(error)) as caught:
+        call(store, 0)
+    assert caught.value is error and error.__cause__ is None
+    assert passed == list(reversed(range(depth)))
+
+
+def test_an_exception_that_a_callback_handles_does_not_come_out() -> None:
+    engine = Engine()
+    component = Component(engine, CALLING)
+
+    def failing(_context: StoreContext, _x: int) -> int:
+        raise ValueError("inner")
+
+    linker = Linker(engine)
+    with linker.root() as root:
+        root.add_func("f", failing)
+    other = Store(engine)
+    inner = linker.instantiate(other, component).get_func(other, "call")
+    assert inner is not None
+
+    def handling(_context: StoreContext, x: int) -> int:
+        with pytest.raises(ValueError, match="^inner$"):
+            inner(other, x)
+        return x + 1
+
+    store, function = instantiate(CALLING, f=handling)
+    assert function("call")(store, 1) == 2, "a store of its own fails for itself"
+    with pytest.raises(Trap, match="instantiate the component in a new Store"):
+        inner(other, 1)
+
+
+def test_a_failed_store_says_so_for_every_component_and_goes_on_with_core_modules() -> None:
+    engine = Engine()
+    store = Store(engine)
+    linker = Linker(engine)
+    with linker.root() as root:
+        root.add_func("f", lambda _context, _x: 1 // 0)
+    failing = linker.instantiate(store, Component(engine, CALLING)).get_func(store, "call")
+    answer = linker.instantiate(store, Component(engine, ANSWER)).get_func(store, "answer")
+    assert failing is not None and answer is not None
+    with pytest.raises(ZeroDivisionError):
+        failing(store, 1)
+    with pytest.raises(Trap) as refused:
+        answer(store)
+    assert refused.value.trap_code is TrapCode.CANNOT_ENTER_COMPONENT
+    assert "an earlier error (a trap, or an exception of a callback) left the components of this store unusable" in str(refused.value)
+    core = CoreInstance(store, Module(engine, '(module (func (export "f") (result i32) (i32.const 5)))'), [])
+    assert core.exports(store)["f"](store) == 5  # type: ignore[operator]
 
 
 def test_wrong_results_of_callbacks_are_named() -> None:
@@ -331,6 +418,84 @@ def test_unknown_imports_are_an_error_or_a_trap() -> None:
         call(store, 1)
 
 
+def test_unknown_instances_and_resources_are_traps_too() -> None:
+    engine = Engine()
+    linker = Linker(engine)
+    component = Component(engine, NESTED)
+    linker.define_unknown_imports_as_traps(component)
+    store = Store(engine)
+    call = linker.instantiate(store, component).get_func(store, "call")
+    assert call is not None
+    with pytest.raises(WasmtimeError, match="unknown import: `outer#inner#f` has not been defined|unknown import"):
+        call(store)
+    resource = Component(engine, '(component (import "r" (type $r (sub resource))) (import "f" (func (result (own $r)))))')
+    linker = Linker(engine)
+    with pytest.raises(WasmtimeError, match="r"):
+        linker.instantiate(Store(engine), resource)
+    linker.define_unknown_imports_as_traps(resource)
+    linker.instantiate(Store(engine), resource)
+
+
+def test_defined_imports_stay_when_the_unknown_ones_become_traps() -> None:
+    engine = Engine()
+    linker = Linker(engine)
+    with linker.root() as root:
+        root.add_func("f", lambda _context, x: x + 1)
+    component = Component(engine, CALLING)
+    linker.define_unknown_imports_as_traps(component)
+    store = Store(engine)
+    call = linker.instantiate(store, component).get_func(store, "call")
+    assert call is not None and call(store, 1) == 2
+
+
+def test_resources_and_modules_are_shadowed_only_when_that_is_allowed() -> None:
+    engine = Engine()
+    linker = Linker(engine)
+    module = Module(engine, "(module)")
+    with linker.root() as root:
+        root.add_resource("r", ResourceType.host(1), print)
+        root.add_module("m", module)
+        with pytest.raises(WasmtimeError, match="`r` defined twice"):
+            root.add_resource("r", ResourceType.host(2), print)
+        with pytest.raises(WasmtimeError, match="`m` defined twice"):
+            root.add_module("m", module)
+        linker.allow_shadowing = True
+        root.add_resource("r", ResourceType.host(2), print)
+        root.add_module("m", module)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, "print", object()])
+def test_what_cannot_be_called_is_no_host_function(wrong: Any) -> None:
+    with Linker(Engine()).root() as root:
+        with pytest.raises(TypeError, match=f"^expected a callable, got {type(wrong).__name__}$"):
+            root.add_func("f", wrong)
+        with pytest.raises(TypeError, match=f"^expected a callable, got {type(wrong).__name__}$"):
+            root.add_resource("r", ResourceType.host(1), wrong)
+
+
+def test_a_linker_may_be_used_while_it_instantiates() -> None:
+    engine = Engine()
+    linker = Linker(engine)
+    text = """(component
+      (import "f" (func $f (param "x" u32) (result u32)))
+      (core func $f (canon lower (func $f)))
+      (core module $m (import "" "f" (func $f (param i32) (result i32))) (func $go (drop (call $f (i32.const 1)))) (start $go))
+      (core instance $m (instantiate $m (with "" (instance (export "f" (func $f)))))))"""
+    seen: list[int] = []
+
+    def host(context: StoreContext, x: int) -> int:
+        seen.append(x)
+        with linker.root() as root:
+            root.add_func(f"g{len(seen)}", print)
+        linker.instantiate(context, Component(engine, ANSWER))
+        return x
+
+    with linker.root() as root:
+        root.add_func("f", host)
+    linker.instantiate(Store(engine), Component(engine, text))
+    assert seen == [1]
+
+
 def test_core_modules_are_imports_too() -> None:
     engine = Engine()
     text = """(component (import "m" (core module $m (export "f" (func (result i32)))))
@@ -371,18 +536,18 @@ def test_the_wrong_store_or_engine_is_refused() -> None:
         Linker(Engine()).instantiate(store, Component(store.engine, ANSWER))
 
 
-def test_wasi_wants_a_configuration() -> None:
+def test_wasi_works_in_a_store_with_and_without_a_configuration() -> None:
     engine = Engine()
     linker = Linker(engine)
     linker.add_wasip2()
     linker.add_wasi_http()
     component = Component(engine, RANDOM)
-    with pytest.raises(WasmtimeError, match=r"call store\.set_wasi\(WasiConfig\(\)\) first$"):
-        linker.instantiate(Store(engine), component)
-    store = Store(engine)
-    store.set_wasi(WasiConfig())
-    call = linker.instantiate(store, component).get_func(store, "call")
-    assert call is not None and 0 <= call(store) < 2**64
+    for configured in (False, True):
+        store = Store(engine)
+        if configured:
+            store.set_wasi(WasiConfig())
+        call = linker.instantiate(store, component).get_func(store, "call")
+        assert call is not None and 0 <= call(store) < 2**64
 
 
 def test_cycles_through_callbacks_are_collected() -> None:

@@ -1,4 +1,4 @@
-//! Bytes of Python objects that are read while the interpreter is detached.
+//! Bytes of Python objects that are read while the interpreter is detached, and other looks at their memory.
 #![allow(unsafe_code)]
 
 use pyo3::buffer::{ElementType, PyUntypedBuffer};
@@ -44,6 +44,12 @@ impl Immutable {
         // SAFETY: they were borrowed from a `&str`, and have not changed.
         unsafe { std::str::from_utf8_unchecked(self.as_bytes()) }
     }
+}
+
+/// Whether the class of an object has items, as mappings and sequences do. Unlike a look at an attribute it costs nothing.
+pub(super) fn has_items(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: the object is alive and the interpreter attached; the function cannot fail.
+    unsafe { ffi::PyMapping_Check(object.as_ptr()) != 0 }
 }
 
 /// The contiguous buffer of an object, exported for as long as this lives: its owner does not move or shrink it

@@ -12,7 +12,7 @@ use wasmtime::component::ResourceType;
 use super::bridge::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS};
 use super::failure::{Failure, Lowered, Step, class_name};
 use super::image::{Image, Place, Resource};
-use super::kept::{Exported, Immutable};
+use super::kept::{Exported, Immutable, has_items};
 use super::shape::{Cases, Classes, Field, Int, Kind, Map, Member, Name, Shape, Style, Tuple};
 use crate::component::record::{Variant, is_record};
 use crate::component::resource::{Moved, ResourceAny, ResourceHost};
@@ -247,7 +247,10 @@ impl<'py, 'a> Lowering<'py, 'a> {
         let mut words = vec![0_u32; names.len().div_ceil(32)];
         let labels = match value.cast::<PySet>() {
             Ok(_) => true,
-            Err(_) => !value.is_instance_of::<PyString>() && !value.is_instance_of::<PyDict>(),
+            // What has no length may have no end.
+            Err(_) => {
+                !value.is_instance_of::<PyString>() && !value.is_instance_of::<PyDict>() && value.hasattr("__len__")?
+            }
         };
         let members = labels.then(|| value.try_iter().ok()).flatten();
         for member in members.ok_or_else(|| Failure::expected("a set of str for flags", value))? {
@@ -274,14 +277,14 @@ impl<'py, 'a> Lowering<'py, 'a> {
     ) -> Lowered<()> {
         let kind = if own { "own" } else { "borrow" };
         let inner;
-        let value = match value.getattr_opt("handle")? {
-            // An object that stands for a resource of a guest.
-            Some(handle) => {
-                inner = handle;
-                &inner
-            }
-            None => value,
-        };
+        let mut value = value;
+        // An object that stands for a resource of a guest.
+        if !is_handle(value)
+            && let Some(handle) = value.getattr_opt("handle")?
+        {
+            inner = handle;
+            value = &inner;
+        }
         let expected = (self.resource_type)(index);
         let (found, resource) = if let Ok(any) = value.cast::<ResourceAny>() {
             let resource = any.get().to_lower(self.shared.id)?;
@@ -308,6 +311,11 @@ impl<'py, 'a> Lowering<'py, 'a> {
         self.image.handle(place, ty, resource);
         Ok(())
     }
+}
+
+/// Whether a value is a resource itself.
+fn is_handle(value: &Bound<'_, PyAny>) -> bool {
+    value.cast::<ResourceAny>().is_ok() || value.cast::<ResourceHost>().is_ok()
 }
 
 /// The bits of a number, a bool or a char, extended to a register.
@@ -442,7 +450,7 @@ impl Access {
             Access::Attributes
         } else if value.is_instance_of::<PyDict>() {
             Access::Dict
-        } else if value.get_type().hasattr("keys")? && value.cast::<PyMapping>().is_ok() {
+        } else if has_items(value) && value.cast::<PyMapping>().is_ok() {
             Access::Mapping
         } else {
             Access::Attributes
@@ -573,7 +581,7 @@ fn classes_of(value: &Bound<'_, PyAny>) -> Lowered<(Classes, Classes, Classes)> 
         of(value.is_exact_instance_of::<PySet>(), Classes::SET, none)
     } else if value.cast::<Variant>().is_ok() {
         of(true, Classes::VARIANT, none)
-    } else if value.cast::<ResourceAny>().is_ok() || value.cast::<ResourceHost>().is_ok() {
+    } else if is_handle(value) {
         of(true, Classes::RESOURCE, none)
     } else if has("__index__")? {
         of(false, none, Classes::INT)
