@@ -16,6 +16,7 @@ from ._native import (
     Caller,
     Capture,
     Config,
+    Deadline,
     Engine,
     EqRef,
     ExnRef,
@@ -55,11 +56,13 @@ if TYPE_CHECKING:
     from ._errors import (
         ClosedError,
         ComponentTrap,
+        DeadlineExceeded,
         ExitTrap,
         ExpiredError,
         Frame,
         OutOfBoundsError,
         OutputLimitError,
+        ResourceLimitError,
         SignatureError,
         StoreBusyError,
         Trap,
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
         WrongStoreError,
     )
     from ._http import HttpRequest, HttpResponse
+    from ._limits import ResourceLimiter
     from ._network import SocketAddr, SocketAddrUse
     from ._snapshot import snapshot
     from ._types import Limits
@@ -85,11 +89,13 @@ _LATER = {
     "_errors": (
         "ClosedError",
         "ComponentTrap",
+        "DeadlineExceeded",
         "ExitTrap",
         "ExpiredError",
         "Frame",
         "OutOfBoundsError",
         "OutputLimitError",
+        "ResourceLimitError",
         "SignatureError",
         "StoreBusyError",
         "Trap",
@@ -99,6 +105,7 @@ _LATER = {
         "WrongStoreError",
     ),
     "_http": ("HttpRequest", "HttpResponse"),
+    "_limits": ("ResourceLimiter",),
     "_network": ("SocketAddr", "SocketAddrUse"),
     "_snapshot": ("snapshot",),
     "_types": ("Limits",),
@@ -127,6 +134,8 @@ __all__ = [
     "ClosedError",
     "ComponentTrap",
     "Config",
+    "Deadline",
+    "DeadlineExceeded",
     "DirPerms",
     "Engine",
     "EqRef",
@@ -156,6 +165,8 @@ __all__ = [
     "Module",
     "OutOfBoundsError",
     "OutputLimitError",
+    "ResourceLimitError",
+    "ResourceLimiter",
     "SharedMemory",
     "SignatureError",
     "SocketAddr",

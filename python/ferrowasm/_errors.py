@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ClosedError",
     "ComponentTrap",
+    "DeadlineExceeded",
     "ExitTrap",
     "ExpiredError",
     "Frame",
     "OutOfBoundsError",
     "OutputLimitError",
+    "ResourceLimitError",
     "SignatureError",
     "StoreBusyError",
     "Trap",
@@ -249,6 +251,27 @@ class ComponentTrap(Trap, WasmtimeError):
 
     It is a `WasmtimeError` too, because programs written for `wasmtime` catch that around calls of components.
     """
+
+
+class DeadlineExceeded(Trap, TimeoutError):
+    """A call took longer than the store's deadline (`Store.deadline`) or its own `timeout` allowed.
+
+    It is a `Trap` with the code `INTERRUPT` and a `TimeoutError`. `seconds` is the limit that was exceeded; an exception made by hand has 0.0.
+    """
+
+    seconds: float = 0.0
+
+    @classmethod
+    def _from_deadline(cls, message: str, code: int, frames: list[tuple[Any, ...]], seconds: float) -> DeadlineExceeded:
+        error = cls(message)
+        error._trap_code = TrapCode(code)
+        error._frames = [Frame(*frame) for frame in frames]
+        error.seconds = seconds
+        return error
+
+
+class ResourceLimitError(WasmtimeError):
+    """A limit of the store (`Store.set_limits`, `Store.set_limiter`) is in the way."""
 
 
 class WrongStoreError(WasmtimeError, ValueError):

@@ -65,10 +65,10 @@ def test_a_signal_handlers_exception_ends_an_endless_loop(name: str, on_alarm: A
     on_alarm(handler, 0.05)
     start = time.monotonic()
     with pytest.raises(Stop) as caught:
-        exports[name](store)
+        exports.func(name)(store)
     assert caught.value is error
     assert time.monotonic() - start < LATE
-    assert exports["id"](store, 7) == 7
+    assert exports.func("id")(store, 7) == 7
 
 
 def test_ctrl_c_ends_an_endless_loop_with_a_keyboard_interrupt() -> None:
@@ -76,7 +76,7 @@ def test_ctrl_c_ends_an_endless_loop_with_a_keyboard_interrupt() -> None:
     timer = threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT])
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        exports["spin"](store)
+        exports.func("spin")(store)
     timer.join()
 
 
@@ -99,10 +99,10 @@ def test_signal_handlers_run_while_webassembly_goes_on(on_alarm: Arrange) -> Non
         if len(seen) < 3:
             signal.setitimer(signal.ITIMER_REAL, 0.02)
         else:
-            exports["g"].set_value(store, 1)
+            exports.global_("g").set_value(store, 1)
 
     on_alarm(handler, 0.02)
-    exports["f"](store)
+    exports.func("f")(store)
     assert len(seen) == 3
 
 
@@ -111,16 +111,16 @@ def test_a_signal_handler_may_call_into_the_store_that_was_interrupted(on_alarm:
     seen: list[int] = []
 
     def handler() -> None:
-        seen.append(exports["id"](store, len(seen)))
+        seen.append(exports.func("id")(store, len(seen)))
         if len(seen) == 3:
             raise Stop
         # The nested call is interrupted like any other.
         signal.setitimer(signal.ITIMER_REAL, 0.05)
-        exports["spin"](store)
+        exports.func("spin")(store)
 
     on_alarm(handler, 0.05)
     with pytest.raises(Stop):
-        exports["spin"](store)
+        exports.func("spin")(store)
     assert seen == [0, 1, 2]
 
 
@@ -132,7 +132,7 @@ def test_a_loop_on_another_thread_leaves_signals_to_the_main_thread(on_alarm: Ar
 
     def run() -> None:
         try:
-            exports["f"](store)
+            exports.func("f")(store)
         except BaseException as error:  # noqa: BLE001
             outcome.append(error)
 
@@ -154,7 +154,7 @@ def test_time_alone_does_not_advance_the_epoch_of_users(on_alarm: Arrange) -> No
     store.set_epoch_deadline(1)
     on_alarm(stop, 0.2)
     with pytest.raises(Stop):
-        exports["f"](store)
+        exports.func("f")(store)
 
 
 def test_a_store_with_epochs_and_no_deadline_is_interrupted_at_once() -> None:
@@ -170,20 +170,21 @@ def test_signals_interrupt_a_loop_after_a_long_pause(on_alarm: Arrange) -> None:
     for _ in range(2):
         on_alarm(stop, 0.03)
         with pytest.raises(Stop):
-            exports["spin"](store)
+            exports.func("spin")(store)
         # The clock has stopped by then.
         time.sleep(0.3)
 
 
 def test_signals_interrupt_a_loop_after_a_long_callback(on_alarm: Arrange) -> None:
+    def callback() -> None:
+        time.sleep(0.3)
+        on_alarm(stop, 0.05)
+
     store = Store()
-    store, exports = instantiate(
-        '(module (import "" "h" (func $h)) (func (export "f") (call $h) (loop $l (br $l))))',
-        [host(store, lambda: (time.sleep(0.3), on_alarm(stop, 0.05), None)[2])],
-        store,
-    )
+    wat = '(module (import "" "h" (func $h)) (func (export "f") (call $h) (loop $l (br $l))))'
+    store, exports = instantiate(wat, [host(store, callback)], store)
     with pytest.raises(Stop):
-        exports["f"](store)
+        exports.func("f")(store)
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -192,13 +193,13 @@ def test_the_clock_starts_again_in_a_forked_child() -> None:
     signal.signal(signal.SIGALRM, lambda number, frame: stop())
     signal.setitimer(signal.ITIMER_REAL, 0.05)
     with pytest.raises(Stop):
-        exports["spin"](store)
+        exports.func("spin")(store)
     child = os.fork()
     if child == 0:
         status = 1
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.05)
-            exports["spin"](store)
+            exports.func("spin")(store)
         except Stop:
             status = 0
         finally:
@@ -215,5 +216,5 @@ def test_code_that_is_not_interruptible_runs_on_while_signals_come(on_alarm: Arr
     start = time.monotonic()
     rounds = 50_000_000
     while time.monotonic() - start < 0.03:
-        exports["f"](store, rounds)
+        exports.func("f")(store, rounds)
     assert seen == [1]

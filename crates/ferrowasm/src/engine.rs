@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::prelude::*;
 
+use crate::compile::Bounds;
 use crate::config::{Built, Config};
 use crate::errors::Misuse;
 use crate::func_map;
+use crate::interrupt::faults;
 use crate::interrupt::ticker::Activity;
 use crate::managed::{Managed, managed, two_phase};
 
@@ -21,6 +23,8 @@ pub(crate) struct EngineState {
     /// Whether the users' epoch interrupts compiled code (`Config.epoch_interruption`).
     pub(crate) user_epochs: bool,
     pub(crate) activity: Activity,
+    /// What modules are compiled at all.
+    pub(crate) bounds: Bounds,
     /// `Config.max_wasm_stack`, in bytes.
     pub(crate) max_wasm_stack: usize,
     /// Up to this size, in bytes, memories grow in place, or see to it themselves that no view of them is left
@@ -79,8 +83,9 @@ impl Engine {
 }
 
 fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
-    let Built { config: settings, checks_epoch, user_epochs, manages_memories } = Config::build(config, py)?;
+    let Built { config: settings, checks_epoch, user_epochs, manages_memories, bounds } = Config::build(config, py)?;
     let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
+    faults::remember(py)?;
     let max_wasm_stack = engine.get_max_wasm_stack();
     let fixed_memory_size = if manages_memories {
         usize::MAX
@@ -93,6 +98,7 @@ fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
         checks_epoch,
         user_epochs,
         activity: Activity::default(),
+        bounds,
         max_wasm_stack,
         fixed_memory_size,
         manages_memories,

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use wasmtime::{AsContextMut, Error, RootScope, StoreContextMut, ThrownException, Trap, WasmBacktrace};
 
+use crate::interrupt::deadline::DeadlineExceeded;
 use crate::refs;
 use crate::store::Data;
 
@@ -29,6 +30,27 @@ pub(crate) fn exception(py: Python<'_>, name: &str, message: &str) -> PyErr {
 /// A `WasmtimeError` with this message.
 pub(crate) fn wasmtime_error(py: Python<'_>, message: &str) -> PyErr {
     exception(py, "WasmtimeError", message)
+}
+
+/// A `ResourceLimitError`: a limit of the store is in the way.
+pub(crate) fn resource_limit_error(py: Python<'_>, message: &str) -> PyErr {
+    exception(py, "ResourceLimitError", message)
+}
+
+/// Whether an error of the engine is about a limit of the store, which the engine tells by its text alone.
+fn is_about_limits(error: &Error) -> bool {
+    error.chain().any(|cause| {
+        let text = cause.to_string();
+        [
+            "resource limit exceeded: ",
+            " exceeds memory limits",
+            " exceeds table limits",
+            "store handle limit exceeded",
+            "fuel allocated for hostcalls has been exhausted",
+        ]
+        .iter()
+        .any(|limit| text.contains(limit))
+    })
 }
 
 /// A linker is used by code that runs while it works: a module's start function, or a finaliser.
@@ -95,16 +117,21 @@ fn to_python_as(py: Python<'_>, error: &Error, trap_class: &str) -> PyErr {
         return from_engine(py, "ExitTrap", (message, exit.0));
     }
     let backtrace = error.downcast_ref::<WasmBacktrace>();
+    let frames = || -> Vec<_> { backtrace.map(|it| it.frames().iter().map(frame).collect()).unwrap_or_default() };
+    if let Some(exceeded) = error.downcast_ref::<DeadlineExceeded>() {
+        let arguments = (describe(error), Trap::Interrupt as u8, frames(), exceeded.limit.as_secs_f64());
+        return make(py, "DeadlineExceeded", "_from_deadline", arguments);
+    }
     let trap = error.downcast_ref::<Trap>();
     if trap.is_none() && !error.is::<ThrownException>() {
-        return exception(py, "WasmtimeError", &describe(error));
+        let class = if is_about_limits(error) { "ResourceLimitError" } else { "WasmtimeError" };
+        return exception(py, class, &describe(error));
     }
-    let frames: Vec<_> = backtrace.map(|backtrace| backtrace.frames().iter().map(frame).collect()).unwrap_or_default();
     let mut message = describe(error);
     if trap == Some(&Trap::CannotEnterComponent) {
         message.push_str(CANNOT_ENTER);
     }
-    from_engine(py, trap_class, (message, trap.map(|trap| *trap as u8), frames))
+    from_engine(py, trap_class, (message, trap.map(|trap| *trap as u8), frames()))
 }
 
 /// Hands the WebAssembly exception that nobody caught, if there is one, over to the Python exception that reports it.
@@ -156,7 +183,17 @@ fn from_engine<'py>(
     name: &str,
     args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
 ) -> PyErr {
-    let value = args.into_pyobject(py).and_then(|args| class(py, name)?.call_method1("_from_engine", args));
+    make(py, name, "_from_engine", args)
+}
+
+/// Makes an exception of the class `name` with one of its constructors.
+fn make<'py>(
+    py: Python<'py>,
+    name: &str,
+    constructor: &str,
+    args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
+) -> PyErr {
+    let value = args.into_pyobject(py).and_then(|args| class(py, name)?.call_method1(constructor, args));
     match value {
         Ok(value) => PyErr::from_value(value),
         Err(error) => error,

@@ -6,6 +6,7 @@ mod borrowed;
 mod buffer;
 mod cache;
 mod caller;
+mod compile;
 mod component;
 mod config;
 mod engine;
@@ -81,6 +82,10 @@ mod _native {
     use super::instance::InstanceExports;
     #[pymodule_export]
     use super::instance_pre::InstancePre;
+    #[pymodule_export]
+    use super::interrupt::deadline::PyDeadline;
+    #[pymodule_export]
+    use super::interrupt::faults::reassert_fault_handlers;
     #[pymodule_export]
     use super::linker::Linker;
     #[pymodule_export]

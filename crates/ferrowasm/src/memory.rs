@@ -13,6 +13,7 @@ use crate::gil;
 use crate::managed::{Managed, two_phase};
 use crate::numbers;
 use crate::store::cell::Entry;
+use crate::store::limits::{self, HostObject};
 use crate::store::{Data, StoreArg};
 use crate::types::MemoryType;
 
@@ -125,6 +126,7 @@ impl Memory {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
         let ty = ty.get().to_engine(entry.ctx().engine())?;
+        limits::count_host_object(py, &mut entry, HostObject::Memory)?;
         let memory = gil::run(py, &mut entry, |ctx| new_memory(ctx, ty))?;
         self.owned.initialise(Owned { store_id: entry.shared.id, item: memory })
     }

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
 use crate::artifact;
+use crate::compile::compile;
 use crate::engine::{Engine, EngineState};
 use crate::errors::Misuse;
 use crate::gil;
@@ -87,8 +88,7 @@ impl Module {
     fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
         let engine = engine.get().state()?;
         let binary = binary_of(wasm)?;
-        let bytes = binary.as_bytes();
-        let module = gil::detached(wasm.py(), || wasmtime::Module::new(&engine.engine, bytes))?;
+        let module = compile(wasm.py(), engine, binary.as_bytes(), None, wasmtime::Module::from_binary)?;
         self.module.initialise(Compiled { module, engine: engine.clone() })
     }
 
@@ -103,13 +103,7 @@ impl Module {
         let py = cls.py();
         let (engine, path) = (engine.get().state()?, paths::path(path)?);
         let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
-        let module = gil::detached(py, || {
-            let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
-                error.set_path(&path);
-                wasmtime::Error::msg(error.to_string())
-            })?;
-            wasmtime::Module::new(&engine.engine, wasm)
-        })?;
+        let module = compile(py, engine, &bytes, Some(&path), wasmtime::Module::from_binary)?;
         Module::wrap(cls, module, engine)
     }
 

@@ -9,6 +9,7 @@ use crate::gil;
 use crate::managed::{Managed, two_phase};
 use crate::numbers;
 use crate::store::cell::Entry;
+use crate::store::limits::{self, HostObject};
 use crate::store::{Data, StoreArg};
 use crate::types::TableType;
 use crate::values;
@@ -49,6 +50,7 @@ impl Table {
     fn __init__(&self, store: &Bound<'_, PyAny>, ty: &Bound<'_, TableType>, init: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter()?;
+        limits::count_host_object(py, &mut entry, HostObject::Table)?;
         let room = entry.room();
         let mut scope = RootScope::new(entry.ctx());
         let mut ctx = scope.as_context_mut();

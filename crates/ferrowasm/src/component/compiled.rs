@@ -8,6 +8,7 @@ use wasmtime::component::ComponentExportIndex;
 
 use super::types::ComponentType;
 use crate::artifact;
+use crate::compile::compile;
 use crate::engine::{Engine, EngineState};
 use crate::errors::{Misuse, wasmtime_error};
 use crate::gil;
@@ -74,8 +75,8 @@ impl Component {
     fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
         let engine = engine.get().state()?;
         let binary = binary_of(wasm)?;
-        let bytes = binary.as_bytes();
-        let component = gil::detached(wasm.py(), || wasmtime::component::Component::new(&engine.engine, bytes))?;
+        let component =
+            compile(wasm.py(), engine, binary.as_bytes(), None, wasmtime::component::Component::from_binary)?;
         self.component.initialise(Compiled { component, engine: engine.clone() })
     }
 
@@ -90,13 +91,7 @@ impl Component {
         let py = cls.py();
         let (engine, path) = (engine.get().state()?, paths::path(path)?);
         let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
-        let component = gil::detached(py, || {
-            let wasm = wat::parse_bytes(&bytes).map_err(|mut error| {
-                error.set_path(&path);
-                wasmtime::Error::msg(error.to_string())
-            })?;
-            wasmtime::component::Component::new(&engine.engine, wasm)
-        })?;
+        let component = compile(py, engine, &bytes, Some(&path), wasmtime::component::Component::from_binary)?;
         Component::wrap(cls, component, engine)
     }
 

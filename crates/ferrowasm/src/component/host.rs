@@ -30,8 +30,8 @@ impl Callback {
 
     /// Calls the callable for a component, with a `StoreContext` and the arguments.
     pub(crate) fn call(&self, mut ctx: StoreContextMut<'_, Data>, params: HostParams) -> wasmtime::Result<HostResult> {
-        gil::attached(|py| {
-            let shared = ctx.data().shared.clone();
+        let shared = ctx.data().shared.clone();
+        let result = gil::attached(|py| {
             let HostArguments { values, resources } = params.into_arguments();
             for resource in &resources {
                 resource.get().set_store(ctx.data());
@@ -47,8 +47,10 @@ impl Callback {
             let returned = returned.fold(Ok(()), PyResult::and);
             let result = result?;
             returned?;
-            Ok(HostResult::new(shared, result.unbind()))
-        })
+            Ok(HostResult::new(shared.clone(), result.unbind()))
+        })?;
+        shared.deadlines.check()?;
+        Ok(result)
     }
 
     /// Calls the callable as the destructor of a resource, whose type has this number if that is known.

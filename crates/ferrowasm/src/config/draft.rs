@@ -2,6 +2,8 @@
 
 use wasmtime::{Error, PoolingAllocationConfig, Result};
 
+use crate::compile::Bounds;
+
 /// The engine's default of `Config.async_stack_size`, in bytes.
 const DEFAULT_ASYNC_STACK: usize = 2 << 20;
 /// What the host functions of the engine (WASI among them) need on the stack of an async call below the deepest
@@ -13,6 +15,7 @@ pub(super) struct Draft {
     pub(super) pool: PoolingAllocationConfig,
     pub(super) pooling: bool,
     pub(super) compiler: bool,
+    pub(super) bounds: Bounds,
     pub(super) epoch_interruption: bool,
     pub(super) interruptible: bool,
     pub(super) max_wasm_stack: usize,
@@ -26,6 +29,10 @@ impl Draft {
             pool: PoolingAllocationConfig::new(),
             pooling: false,
             compiler: true,
+            bounds: Bounds {
+                complexity: Some(super::DEFAULT_FUNCTION_COMPLEXITY),
+                loop_nesting: Some(super::DEFAULT_LOOP_NESTING),
+            },
             epoch_interruption: false,
             interruptible: true,
             max_wasm_stack: super::DEFAULT_MAX_WASM_STACK,

@@ -14,12 +14,17 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
+use crate::compile::Bounds;
 use crate::errors::{Misuse, expected};
 use crate::managed::{Managed, managed};
 use cranelift_flags::Flags;
 use draft::Draft;
 use switch::{Switch, Value};
 
+/// The default of `max_function_complexity`.
+const DEFAULT_FUNCTION_COMPLEXITY: u64 = 100_000;
+/// The default of `max_loop_nesting`.
+const DEFAULT_LOOP_NESTING: u64 = 256;
 /// The engine's default of `max_wasm_stack`, in bytes.
 const DEFAULT_MAX_WASM_STACK: usize = 512 << 10;
 
@@ -53,6 +58,7 @@ pub(crate) struct Built {
     pub(crate) user_epochs: bool,
     /// Whether the engine's memories are made by `linear_memory`, which sees to the views of them.
     pub(crate) manages_memories: bool,
+    pub(crate) bounds: Bounds,
 }
 
 impl Settings {
@@ -81,7 +87,8 @@ impl Settings {
         }
         let user_epochs = draft.epoch_interruption;
         let checks_epoch = user_epochs || draft.interruptible;
-        Ok(Built { config: draft.finish()?, checks_epoch, user_epochs, manages_memories })
+        let bounds = draft.bounds;
+        Ok(Built { config: draft.finish()?, checks_epoch, user_epochs, manages_memories, bounds })
     }
 
     /// Whether something was set that decides how many addresses memories reserve.

@@ -75,7 +75,8 @@ impl HostFunc {
                 slot.write(values::to_raw(kind, value)?);
             }
             Ok(())
-        })
+        })?;
+        shared.deadlines.check()
     }
 
     /// Calls the Python callable for values of any kind.
@@ -104,7 +105,8 @@ impl HostFunc {
                 *slot = values::to_val(&mut ctx, kind, value)?;
             }
             Ok(())
-        })
+        })?;
+        shared.deadlines.check()
     }
 
     fn call<'py>(

@@ -5,17 +5,31 @@
 //! the engine's epoch is a clock; the epoch that users advance (`Engine.increment_epoch`) and the deadlines that they
 //! set are numbers of ours, compared in the callback.
 
+pub(crate) mod deadline;
+#[cfg_attr(
+    not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
+    path = "faults_elsewhere.rs"
+)]
+pub(crate) mod faults;
 pub(crate) mod process;
 mod signals;
 pub(crate) mod ticker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::{Result, StoreContextMut, Trap, UpdateDeadline};
 
 use crate::engine::EngineState;
 use crate::gil;
 use crate::store::Data;
+use deadline::Deadlines;
+
+/// From which tick on a call runs signal handlers.
+///
+/// A call that takes less is left to return, after which the interpreter runs them: an exception in the middle of a
+/// call would leave a component unusable.
+const SETTLED: u32 = 3;
 
 /// What ends the calls of a store before their time.
 #[derive(Clone, Default)]
@@ -26,15 +40,21 @@ pub(crate) struct Interrupts {
     epoch_deadline: Option<u64>,
     /// By how many ticks that deadline is moved when it passes, instead of ending the call.
     epoch_extension: Option<u64>,
+    /// How often `on_epoch` ran in the call that is under way.
+    ticks: u32,
+    /// Deadlines in seconds, which the store shares with whoever sets them.
+    deadlines: Arc<Deadlines>,
 }
 
 impl Interrupts {
     /// A store of an engine with `Config.epoch_interruption` has a deadline from the start, which has passed.
-    pub(crate) fn new(engine: &Arc<EngineState>) -> Interrupts {
+    pub(crate) fn new(engine: &Arc<EngineState>, deadlines: &Arc<Deadlines>) -> Interrupts {
         Interrupts {
             engine: Some(engine.clone()),
             epoch_deadline: engine.user_epochs.then_some(0),
             epoch_extension: None,
+            ticks: 0,
+            deadlines: deadlines.clone(),
         }
     }
 
@@ -66,7 +86,17 @@ impl Interrupts {
         if self.epoch_passed() {
             return Err(Trap::Interrupt.into());
         }
-        Ok(())
+        self.deadlines.check()
+    }
+
+    /// How long it is until the first deadline in seconds, if there is one.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        self.deadlines.remaining()
+    }
+
+    /// How long a wait may go on without `check`.
+    pub(crate) fn patience(&self) -> Duration {
+        self.remaining().map_or(ticker::PERIOD, |remaining| remaining.min(ticker::PERIOD))
     }
 
     /// For waits on behalf of a guest: as `check_deadlines`, and runs Python's signal handlers if a signal has come
@@ -97,12 +127,14 @@ pub(crate) fn begin(ctx: &mut StoreContextMut<'_, Data>) {
         Some(engine) if engine.checks_epoch => ticker::keep_ticking(engine),
         _ => return,
     }
+    ctx.data_mut().interrupts.ticks = 0;
     arm(ctx);
 }
 
-/// Has compiled code call `on_epoch` at the next tick, or at once if a deadline has passed.
+/// Has compiled code call `on_epoch` at the next tick, or at once if a deadline may have passed.
 fn arm(ctx: &mut StoreContextMut<'_, Data>) {
-    let passed = ctx.data().interrupts.epoch_passed();
+    let interrupts = &ctx.data().interrupts;
+    let passed = interrupts.epoch_passed() || interrupts.deadlines.any();
     ctx.set_epoch_deadline(u64::from(!passed));
 }
 
@@ -115,15 +147,20 @@ pub(crate) fn on_epoch(mut ctx: StoreContextMut<'_, Data>) -> Result<UpdateDeadl
     if let Some(engine) = &interrupts.engine {
         ticker::keep_ticking(engine);
         // Without `Config.epoch_interruption` the deadline in epochs is for waits only.
-        if engine.user_epochs {
-            interrupts.check_deadlines()?;
+        if engine.user_epochs && interrupts.epoch_passed() {
+            return Ok(UpdateDeadline::Interrupt);
         }
     }
+    interrupts.deadlines.check()?;
     // On a fiber no Python code runs: the event loop handles signals when the call has let it have its turn.
     if let Some(update) = ctx.data().shared.fibers.on_epoch(extended) {
         return Ok(update);
     }
-    signals::handle_inside(&mut ctx)?;
+    let ticks = &mut ctx.data_mut().interrupts.ticks;
+    *ticks = ticks.saturating_add(1);
+    if *ticks >= SETTLED {
+        signals::handle_inside(&mut ctx)?;
+    }
     gil::tick();
     Ok(UpdateDeadline::Continue(1))
 }

@@ -5,10 +5,12 @@
 //! then finds the epoch advanced when it comes back, marks the engine and so starts the ticks again. The thread never
 //! touches Python.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use super::deadline::{self, NEVER};
+use super::faults;
 use super::process::{self, PerProcess};
 use crate::engine::EngineState;
 
@@ -51,6 +53,7 @@ fn mark(engine: &Arc<EngineState>) {
     if before != now(USED) && before != now(IDLE) {
         // Only one thread sees the engine asleep.
         TICKER.get().add(engine);
+        faults::reassert();
     }
 }
 
@@ -95,12 +98,32 @@ impl Ticker {
         loop {
             let list = self.lock();
             drop(self.wake.wait_while(list, |list| list.engines.is_empty()).unwrap_or_else(PoisonError::into_inner));
-            std::thread::sleep(PERIOD);
+            sleep();
+            faults::reassert();
             self.lock().engines.retain_mut(|(engine, unused)| match engine.upgrade() {
                 Some(engine) => tick(&engine, unused),
                 None => false,
             });
         }
+    }
+}
+
+/// The deadline, on the clock of `deadline`, for which there is an extra tick.
+static EXPECTED: AtomicU64 = AtomicU64::new(NEVER);
+
+/// Has the clock tick when a deadline passes, instead of at the next regular tick. With several, that holds for the
+/// first one.
+pub(super) fn expect(at: u64) {
+    EXPECTED.fetch_min(at, Ordering::AcqRel);
+}
+
+/// Sleeps until the next tick.
+fn sleep() {
+    let expected = EXPECTED.load(Ordering::Acquire);
+    let remaining = Duration::from_nanos(expected.saturating_sub(deadline::now()));
+    std::thread::sleep(remaining.min(PERIOD));
+    if remaining <= PERIOD {
+        let _ = EXPECTED.compare_exchange(expected, NEVER, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 

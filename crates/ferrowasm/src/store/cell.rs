@@ -24,7 +24,7 @@ use super::objects::Objects;
 use super::views::Views;
 use crate::asyncio::fibers::Fibers;
 use crate::errors::Misuse;
-use crate::interrupt;
+use crate::interrupt::{self, deadline::Deadlines};
 
 /// `Shared::owner` of a store that no thread is in.
 const IDLE: usize = 0;
@@ -75,6 +75,7 @@ pub(crate) struct Shared {
     /// The Python objects that the store keeps alive.
     pub(crate) objects: Objects,
     pub(crate) views: Views,
+    pub(crate) deadlines: Arc<Deadlines>,
     /// The engine's store.
     root: OnceLock<Root>,
     /// The asynchronous calls that are under way.
@@ -99,6 +100,7 @@ impl Shared {
             slot: UnsafeCell::new(None),
             objects: Objects::default(),
             views: Views::default(),
+            deadlines: Arc::default(),
             root: OnceLock::new(),
             fibers: Fibers::default(),
             weak: OnceLock::new(),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Error, ResourceLimiter, Result};
-
 use super::cell::Shared;
+use super::fuel::Fuel;
+use super::limiter::Usage;
 use super::limits::StoreLimits;
 use crate::asyncio::Fiber;
 use crate::component::{Abandoned, Preview2};
@@ -18,6 +18,8 @@ pub(crate) struct Data {
     pub(crate) shared: Arc<Shared>,
     pub(crate) engine: Arc<EngineState>,
     pub(crate) limits: StoreLimits,
+    pub(super) usage: Usage,
+    pub(super) fuel: Fuel,
     /// WASI; `None` until `Store.set_wasi`.
     pub(crate) wasi: Option<Box<Wasi>>,
     pub(crate) preview2: Preview2,
@@ -33,19 +35,21 @@ pub(crate) struct Data {
     /// The helper instances of `Func.map`.
     pub(crate) map_helpers: func_map::Helpers,
     /// Up to this size, in bytes, memories grow in place.
-    fixed_memory_size: usize,
+    pub(super) fixed_memory_size: usize,
 }
 
 impl Data {
     pub(crate) fn new(shared: Arc<Shared>, engine: &Arc<EngineState>) -> Data {
         Data {
+            interrupts: Interrupts::new(engine, &shared.deadlines),
             shared,
             engine: engine.clone(),
             limits: StoreLimits::default(),
+            usage: Usage::default(),
+            fuel: Fuel::default(),
             wasi: None,
             preview2: Preview2::default(),
             abandoned: Arc::default(),
-            interrupts: Interrupts::new(engine),
             bridge: None,
             yields_fuel: false,
             max_wasm_stack: engine.max_wasm_stack,
@@ -67,44 +71,4 @@ impl Data {
     pub(crate) fn requires_fiber(&self, is_plain: bool) -> bool {
         self.yields_fuel || (!is_plain && self.bridge.is_some())
     }
-}
-
-impl ResourceLimiter for Data {
-    fn memory_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
-        // The limiter is not told which memory it is, so a view of any memory of the store counts.
-        if desired > self.fixed_memory_size && self.shared.views.any() {
-            self.shared.views.refuse();
-            return Ok(false);
-        }
-        Ok(within(desired, self.limits.memory_size) && within(desired, maximum))
-    }
-
-    fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
-        #[cfg(unix)]
-        if error.is::<crate::linear_memory::ViewInUse>() {
-            self.shared.views.refuse();
-        }
-        let _ = error;
-        Ok(())
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
-        Ok(within(desired, self.limits.table_elements) && within(desired, maximum))
-    }
-
-    fn instances(&self) -> usize {
-        self.limits.instances
-    }
-
-    fn tables(&self) -> usize {
-        self.limits.tables
-    }
-
-    fn memories(&self) -> usize {
-        self.limits.memories
-    }
-}
-
-fn within(desired: usize, limit: Option<usize>) -> bool {
-    limit.is_none_or(|limit| desired <= limit)
 }

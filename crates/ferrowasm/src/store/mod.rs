@@ -3,8 +3,10 @@
 pub(crate) mod cell;
 pub(crate) mod context;
 mod data;
+mod fuel;
 pub(crate) mod handle;
-mod limits;
+mod limiter;
+pub(crate) mod limits;
 pub(crate) mod objects;
 pub(crate) mod views;
 
@@ -17,12 +19,12 @@ use pyo3::prelude::*;
 
 pub(crate) use data::Data;
 pub(crate) use handle::StoreArg;
-pub(crate) use limits::StoreLimits;
 
 use crate::engine::Engine;
 use crate::errors::{Misuse, OrRaise};
 use crate::gil;
 use crate::interrupt;
+use crate::interrupt::deadline::{self, PyDeadline};
 use crate::managed::{managed, two_phase};
 use crate::numbers;
 use crate::wasi::config::WasiConfig;
@@ -121,20 +123,6 @@ impl Store {
         Ok(())
     }
 
-    /// Set the fuel of the store to `fuel` units, replacing what is left.
-    ///
-    /// A store starts with 0. Raises `WasmtimeError` unless the engine was made with `Config.consume_fuel`, and
-    /// `OverflowError` when `fuel` is no unsigned 64-bit integer.
-    fn set_fuel(&self, py: Python<'_>, fuel: &Bound<'_, PyAny>) -> PyResult<()> {
-        let fuel = numbers::unsigned(fuel, "fuel", u64::MAX)?;
-        self.enter()?.ctx().set_fuel(fuel).or_raise(py)
-    }
-
-    /// The fuel that is left, in units. Raises `WasmtimeError` unless the engine was made with `Config.consume_fuel`.
-    fn get_fuel(&self, py: Python<'_>) -> PyResult<u64> {
-        self.enter()?.ctx().get_fuel().or_raise(py)
-    }
-
     /// Let WebAssembly trap with `TrapCode.INTERRUPT` once the engine's epoch has advanced by `ticks_after_current`
     /// ticks from now.
     ///
@@ -175,46 +163,19 @@ impl Store {
         Ok(())
     }
 
-    /// Limit what the store may consume, in place of the limits before; a negative number, or none, sets no limit.
+    /// Limit the time that calls of the store take together within a `with` block, in seconds.
     ///
-    /// `memory_size` is in bytes for each linear memory, `table_elements` in elements for each table, and the others
-    /// are counts for the whole store (10,000 each, unless set). A guest that hits a limit on growth sees -1;
-    /// instantiation and the host's own calls raise `WasmtimeError`. While a call of the store is under way counts stay
-    /// as they are: to give others then is a `StoreBusyError`.
-    #[pyo3(signature = (memory_size=None, table_elements=None, instances=None, tables=None, memories=None), text_signature = "(self, memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1)")]
-    fn set_limits(
-        &self,
-        memory_size: Option<&Bound<'_, PyAny>>,
-        table_elements: Option<&Bound<'_, PyAny>>,
-        instances: Option<&Bound<'_, PyAny>>,
-        tables: Option<&Bound<'_, PyAny>>,
-        memories: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        let memory_size = numbers::limit(memory_size, "memory_size")?;
-        let table_elements = numbers::limit(table_elements, "table_elements")?;
-        let instances = numbers::limit(instances, "instances")?;
-        let tables = numbers::limit(tables, "tables")?;
-        let memories = numbers::limit(memories, "memories")?;
-        let mut entry = self.enter()?;
-        let old = entry.ctx().data().limits.clone();
-        let counts = if entry.root().is_some() { StoreLimits::default() } else { old.clone() };
-        let new = StoreLimits {
-            memory_size,
-            table_elements,
-            instances: instances.unwrap_or(counts.instances),
-            tables: tables.unwrap_or(counts.tables),
-            memories: memories.unwrap_or(counts.memories),
-        };
-        match entry.root() {
-            // The engine asks for the counts once, when it is given the limiter.
-            Some(store) => {
-                store.data_mut().limits = new;
-                store.limiter(|data| data);
-            }
-            None if new.same_counts(&old) => entry.ctx().data_mut().limits = new,
-            None => return Err(Misuse::CountsInside.into()),
-        }
-        Ok(())
+    /// When the time is over a call that is under way ends with `DeadlineExceeded`, also while the guest sleeps or waits
+    /// in WASI, and one that is inside a Python callback when the callback returns; further calls end at once. Of nested
+    /// deadlines the earlier counts. Deadlines may be set and lifted on any thread, also while the store runs on
+    /// another one. `inf` sets no limit.
+    ///
+    /// Needs `Config.interruptible`, which is on by default; without, only waits in WASI end. Raises `ValueError` for
+    /// negative numbers and NaN.
+    fn deadline(&self, seconds: &Bound<'_, PyAny>) -> PyResult<PyDeadline> {
+        let limit = deadline::seconds(seconds, "seconds")?;
+        self.links()?;
+        Ok(PyDeadline::new(self.cell.shared.deadlines.clone(), limit))
     }
 
     /// Give the store its WASI configuration, in place of an earlier one.

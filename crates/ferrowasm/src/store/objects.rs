@@ -23,6 +23,8 @@ pub(crate) struct HostResource {
 struct Table {
     /// The `data` of `Store(engine, data)`.
     data: Option<Py<PyAny>>,
+    /// The limiter of `Store.set_limiter`.
+    limiter: Option<Py<PyAny>>,
     /// Objects that live as long as the store: host functions, snapshots of linkers, WASI callbacks.
     kept: Vec<Py<PyAny>>,
     /// What `externref`s of the store refer to, under the key that the engine's object carries.
@@ -83,6 +85,15 @@ impl Objects {
         lock(&self.table).data.as_ref().map(|data| data.clone_ref(py))
     }
 
+    /// Sets the limiter and gives back the one before, to be dropped when the store is at rest.
+    pub(crate) fn set_limiter(&self, limiter: Option<Py<PyAny>>) -> Option<Py<PyAny>> {
+        std::mem::replace(&mut lock(&self.table).limiter, limiter)
+    }
+
+    pub(crate) fn limiter(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        lock(&self.table).limiter.as_ref().map(|limiter| limiter.clone_ref(py))
+    }
+
     pub(crate) fn add_extern(&self, object: Py<PyAny>) -> usize {
         lock(&self.table).externs.insert(object)
     }
@@ -130,6 +141,7 @@ impl Objects {
     pub(crate) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         if let Ok(table) = self.table.try_lock() {
             visit.call(&table.data)?;
+            visit.call(&table.limiter)?;
             table.kept.iter().try_for_each(|object| visit.call(object))?;
             table.externs.iter().try_for_each(|(_, object)| visit.call(object))?;
             table.resources.values().try_for_each(|object| visit.call(object))?;

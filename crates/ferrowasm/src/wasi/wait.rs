@@ -15,10 +15,7 @@ use wasmtime::Result;
 
 use super::background;
 use crate::asyncio::{self, Fiber};
-use crate::interrupt::{Interrupts, ticker};
-
-/// How long a wait goes on without a look at signals and deadlines.
-const TICK: Duration = ticker::PERIOD;
+use crate::interrupt::Interrupts;
 
 /// How a WASI function waits.
 ///
@@ -59,10 +56,19 @@ impl Waiter {
         let runtime = background::runtime()?;
         let waker = fiber.waker();
         let mut future = pin!(future);
+        // A deadline wakes the fiber, too.
+        let mut alarm = self.interrupts.remaining().map(|remaining| {
+            let _entered = runtime.enter();
+            Box::pin(tokio::time::sleep(remaining))
+        });
         loop {
             let polled = {
                 let _entered = runtime.enter();
-                future.as_mut().poll(&mut Context::from_waker(&waker))
+                let mut cx = Context::from_waker(&waker);
+                if let Some(alarm) = &mut alarm {
+                    let _ = alarm.as_mut().poll(&mut cx);
+                }
+                future.as_mut().poll(&mut cx)
             };
             if let Poll::Ready(output) = polled {
                 return Ok(output);
@@ -128,7 +134,7 @@ fn block_on<F: Future>(future: F, interrupts: &Interrupts) -> Result<F::Output> 
         }
         loop {
             let step = runtime.block_on(async {
-                let mut tick = pin!(tokio::time::sleep(TICK));
+                let mut tick = pin!(tokio::time::sleep(interrupts.patience()));
                 poll_fn(|cx| match future.as_mut().poll(cx) {
                     Poll::Ready(output) => Poll::Ready(Some(output)),
                     Poll::Pending => tick.as_mut().poll(cx).map(|()| None),
@@ -147,7 +153,7 @@ fn block_on<F: Future>(future: F, interrupts: &Interrupts) -> Result<F::Output> 
 fn sleep(duration: Duration, interrupts: &Interrupts) -> Result<()> {
     let start = Instant::now();
     while let Some(remaining) = duration.checked_sub(start.elapsed()).filter(|remaining| !remaining.is_zero()) {
-        poll_once(&mut [], remaining.min(TICK));
+        poll_once(&mut [], remaining.min(interrupts.patience()));
         interrupts.check_rarely()?;
     }
     Ok(())
@@ -155,7 +161,7 @@ fn sleep(duration: Duration, interrupts: &Interrupts) -> Result<()> {
 
 /// Waits until an operation on a file descriptor would not block.
 fn block_until_ready(fd: BorrowedFd<'_>, events: PollFlags, interrupts: &Interrupts) -> Result<()> {
-    while !poll_once(&mut [PollFd::new(&fd, events)], TICK) {
+    while !poll_once(&mut [PollFd::new(&fd, events)], interrupts.patience()) {
         interrupts.check()?;
     }
     Ok(())

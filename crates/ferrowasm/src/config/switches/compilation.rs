@@ -2,7 +2,8 @@
 
 use wasmtime::{Inlining, OptLevel, RegallocAlgorithm, Strategy};
 
-use crate::config::switch::{Switch, cache, choice, flag, target};
+use crate::config::switch::{Switch, cache, choice, flag, limit, target};
+use crate::config::{DEFAULT_FUNCTION_COMPLEXITY, DEFAULT_LOOP_NESTING};
 
 pub(super) static COMPILATION: &[Switch] = &[
     choice(
@@ -39,6 +40,21 @@ pub(super) static COMPILATION: &[Switch] = &[
         true,
         |to, on| _ = to.config.parallel_compilation(on),
         "Compile the functions of a module on several threads.",
+    ),
+    limit(
+        "max_function_complexity",
+        DEFAULT_FUNCTION_COMPLEXITY,
+        1..=u32::MAX as u64,
+        |to, bound| to.bounds.complexity = bound,
+        "The most branches, calls and blocks in one function. The compiler's time and memory grow faster than such a \
+         function; one with more is not compiled: `WasmtimeError`.",
+    ),
+    limit(
+        "max_loop_nesting",
+        DEFAULT_LOOP_NESTING,
+        1..=u32::MAX as u64,
+        |to, bound| to.bounds.loop_nesting = bound,
+        "The most loops within each other in one function. A function with more is not compiled: `WasmtimeError`.",
     ),
     choice(
         "cranelift_opt_level",
