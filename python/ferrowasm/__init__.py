@@ -53,6 +53,7 @@ from ._native import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._completed import CompletedRun, RunError, RunTimeout, StopReason
     from ._errors import (
         ClosedError,
         ComponentTrap,
@@ -73,7 +74,10 @@ if TYPE_CHECKING:
     )
     from ._http import HttpRequest, HttpResponse
     from ._limits import ResourceLimiter
+    from ._mounts import Folder, MemoryFolder
     from ._network import SocketAddr, SocketAddrUse
+    from ._run import run
+    from ._run_async import run_async
     from ._snapshot import snapshot
     from ._types import Limits
     from ._wasi import DirPerms, FilePerms, WasiFileError
@@ -86,6 +90,7 @@ _Mapping.register(InstanceExports)  # pyright: ignore[reportUnknownMemberType, r
 
 #: Modules that are imported when one of their names is asked for.
 _LATER = {
+    "_completed": ("CompletedRun", "RunError", "RunTimeout", "StopReason"),
     "_errors": (
         "ClosedError",
         "ComponentTrap",
@@ -106,7 +111,10 @@ _LATER = {
     ),
     "_http": ("HttpRequest", "HttpResponse"),
     "_limits": ("ResourceLimiter",),
+    "_mounts": ("Folder", "MemoryFolder"),
     "_network": ("SocketAddr", "SocketAddrUse"),
+    "_run": ("run",),
+    "_run_async": ("run_async",),
     "_snapshot": ("snapshot",),
     "_types": ("Limits",),
     "_wasi": ("DirPerms", "FilePerms", "WasiFileError"),
@@ -132,6 +140,7 @@ __all__ = [
     "Caller",
     "Capture",
     "ClosedError",
+    "CompletedRun",
     "ComponentTrap",
     "Config",
     "Deadline",
@@ -145,6 +154,7 @@ __all__ = [
     "ExportType",
     "ExternRef",
     "FilePerms",
+    "Folder",
     "Frame",
     "Func",
     "FuncType",
@@ -161,16 +171,20 @@ __all__ = [
     "Linker",
     "Managed",
     "Memory",
+    "MemoryFolder",
     "MemoryType",
     "Module",
     "OutOfBoundsError",
     "OutputLimitError",
     "ResourceLimitError",
     "ResourceLimiter",
+    "RunError",
+    "RunTimeout",
     "SharedMemory",
     "SignatureError",
     "SocketAddr",
     "SocketAddrUse",
+    "StopReason",
     "Store",
     "StoreBusyError",
     "StoreContext",
@@ -191,6 +205,8 @@ __all__ = [
     "WrongStoreError",
     "__version__",
     "engine_version",
+    "run",
+    "run_async",
     "snapshot",
     "wat2wasm",
 ]

@@ -174,6 +174,7 @@ def from_component(component: Component) -> Runnable:
     engine = component.engine
     linker = ComponentLinker(engine)
     linker.add_wasip2()
+    linker.add_wasi_http()
     prepared = linker.instantiate_pre(component)
     return Runnable(engine, lambda store: start_component(prepared, names[0], store))
 

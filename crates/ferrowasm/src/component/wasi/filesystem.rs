@@ -5,10 +5,11 @@
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi::filesystem::WasiFilesystemView;
+use wasmtime_wasi::filesystem::{WasiFilesystemCtxView, WasiFilesystemView};
+use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    Advice, Descriptor, DescriptorFlags, DirectoryEntryStream, HostDescriptor, HostDirectoryEntryStream, NewTimestamp,
-    OpenFlags, PathFlags,
+    Advice, Descriptor, DescriptorFlags, DescriptorType, DirectoryEntryStream, ErrorCode, HostDescriptor,
+    HostDirectoryEntryStream, NewTimestamp, OpenFlags, PathFlags,
 };
 
 use super::driver::{Driver, forward};
@@ -43,7 +44,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
         "[method]descriptor.link-at" => HostDescriptor::link_at(
             fd: Resource<Descriptor>, flags: PathFlags, path: String, to: Resource<Descriptor>, new_path: String,
         ) as waiting;
-        "[method]descriptor.open-at" => HostDescriptor::open_at(
+        "[method]descriptor.open-at" => Open::open_unless_pipe(
             fd: Resource<Descriptor>, flags: PathFlags, path: String, open: OpenFlags, access: DescriptorFlags,
         ) as waiting;
         "[method]descriptor.readlink-at" =>
@@ -66,4 +67,35 @@ pub(super) fn add_to_linker(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
             HostDirectoryEntryStream::read_directory_entry(stream: Resource<DirectoryEntryStream>) as waiting;
     }
     Ok(())
+}
+
+trait Open {
+    /// Opens what is no named pipe, for whose other end the system would let the thread wait, with no way out. As in
+    /// preview 1: a guest can make no pipes, and what replaces another file by one after the look is somebody else.
+    async fn open_unless_pipe(
+        &mut self,
+        fd: Resource<Descriptor>,
+        flags: PathFlags,
+        path: String,
+        open: OpenFlags,
+        access: DescriptorFlags,
+    ) -> FsResult<Resource<Descriptor>>;
+}
+
+impl Open for WasiFilesystemCtxView<'_> {
+    async fn open_unless_pipe(
+        &mut self,
+        fd: Resource<Descriptor>,
+        flags: PathFlags,
+        path: String,
+        open: OpenFlags,
+        access: DescriptorFlags,
+    ) -> FsResult<Resource<Descriptor>> {
+        let folder = Resource::new_borrow(fd.rep());
+        match self.stat_at(folder, flags, path.clone()).await {
+            // What is neither a file, a directory, a link nor a device: pipes and sockets.
+            Ok(stat) if stat.type_ == DescriptorType::Unknown => Err(ErrorCode::Unsupported.into()),
+            _ => self.open_at(fd, flags, path, open, access).await,
+        }
+    }
 }
