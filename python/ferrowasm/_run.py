@@ -148,7 +148,7 @@ def standard_input(input: _Input) -> dict[str, Any]:
     if hasattr(input, "read"):
         return {"stdin": input}
     try:
-        return {"stdin_bytes": bytes(memoryview(input))}
+        return {"stdin_bytes": bytes(memoryview(input))}  # pyright: ignore[reportArgumentType]
     except TypeError:
         raise TypeError(f"expected a bytes-like object, a str or a binary file for input, got {type(input).__name__}") from None
 
