@@ -117,7 +117,9 @@ def test_handles_name_their_resource_type() -> None:
     func, resource = imports["f"], imports["r"]
     assert isinstance(func, c.FuncType) and isinstance(resource, c.ResourceType)
     own, borrow = (ty for _, ty in func.params)
-    assert own == c.OwnType(resource) and borrow == c.BorrowType(resource) != own
+    assert own == c.OwnType(resource)
+    assert borrow == c.BorrowType(resource)
+    assert len({own, borrow}) == 2
     assert hash(own) == hash(c.OwnType(resource))
     assert repr(own) == f"own<{resource!r}>"
     assert c.ResourceType.host(1) == c.ResourceType.host(1) != c.ResourceType.host(2)

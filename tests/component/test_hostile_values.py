@@ -273,7 +273,7 @@ def test_a_str_subclass_is_the_text_that_it_holds() -> None:
         def __str__(self) -> str:
             return "LOUD"
 
-        def encode(self, *_: Any) -> bytes:
+        def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
             return b"\xff"
 
     assert echoing(pair("string"))(Loud("quiet")) == "quiet"

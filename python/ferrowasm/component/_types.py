@@ -370,7 +370,7 @@ class OwnType(ValType):
     """`own<R>`: a `ResourceAny` or an owned `ResourceHost`, whose ownership goes along."""
 
     #: The type of the resource.
-    ty: ResourceType = field()
+    ty: ResourceType = field()  # pyright: ignore[reportIncompatibleMethodOverride]  # wasmtime-py's name
 
     def __repr__(self) -> str:
         return f"own<{self.ty!r}>"
@@ -381,7 +381,7 @@ class BorrowType(ValType):
     """`borrow<R>`: a `ResourceAny` or `ResourceHost`, lent for the duration of the call."""
 
     #: The type of the resource.
-    ty: ResourceType = field()
+    ty: ResourceType = field()  # pyright: ignore[reportIncompatibleMethodOverride]  # wasmtime-py's name
 
     def __repr__(self) -> str:
         return f"borrow<{self.ty!r}>"
