@@ -15,9 +15,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use wasmtime::{FuncType, Global, Instance, Memory, Module, Ref, StoreContextMut, Table, Val, ValRaw};
 
+use crate::asyncio;
 use crate::borrowed::Borrowed;
 use crate::engine::EngineState;
-use crate::errors::{OrRaise, signature_error, with_thrown};
+use crate::errors::{OrRaise, signature_error, wasmtime_error, with_thrown};
 use crate::func::{Callee, Func};
 use crate::gil;
 use crate::raw::{self, Space};
@@ -574,6 +575,12 @@ fn apply(
 ) -> PyResult<(usize, PyResult<()>)> {
     let mut entry = StoreArg::new(store)?.enter_own(callee.store_id, "Func")?;
     check_type(&mut entry.ctx(), callee)?;
+    if asyncio::needs_fiber(&mut entry) {
+        return Err(wasmtime_error(
+            py,
+            "map cannot be used in a store that has made asynchronous calls: use another store",
+        ));
+    }
     let engine = entry.ctx().data().engine.clone();
     let helper = match entry.ctx().data_mut().map_helpers.take(shape) {
         Some(helper) => helper,

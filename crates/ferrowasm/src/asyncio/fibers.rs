@@ -28,8 +28,9 @@ use crate::store::Data;
 use crate::store::cell::{Entry, Place, Shared};
 use crate::wasi::background;
 
-/// Something to be done on a fiber.
-type Job = Box<dyn FnOnce(StoreContextMut<'_, Data>) + Send>;
+/// Something to be done on a fiber, which borrows for `'a`.
+type Borrowing<'a> = Box<dyn FnOnce(StoreContextMut<'_, Data>) + Send + 'a>;
+type Job = Borrowing<'static>;
 
 /// What a host function that is suspended is to do when its fiber goes on.
 enum Command {
@@ -243,22 +244,37 @@ impl Fibers {
 
     /// Runs `work` on the fiber of the host function whose Python code runs now.
     ///
-    /// To be used for what may collect garbage of the engine.
+    /// To be used for what may collect garbage of the engine, but runs no WebAssembly: that needs a call of its own.
     pub(crate) fn run<R: Send>(&self, work: impl FnOnce(StoreContextMut<'_, Data>) -> R + Send) -> Option<R> {
-        let mut result = None;
         let index = self.depth().checked_sub(1)?;
-        {
-            let slot = &mut result;
-            let job: Box<dyn FnOnce(StoreContextMut<'_, Data>) + Send + '_> =
-                Box::new(move |ctx| *slot = Some(work(ctx)));
-            // SAFETY: only the lifetime changes. `run_at` has run the job when it returns, or it is dropped here.
-            let job =
-                unsafe { std::mem::transmute::<Box<dyn FnOnce(StoreContextMut<'_, Data>) + Send + '_>, Job>(job) };
-            self.run_at(index, job);
+        let over = Over::default();
+        let mut result = None;
+        let (slot, guard) = (&mut result, over.clone());
+        let job: Borrowing<'_> = Box::new(move |ctx| {
+            let _guard = guard;
+            *slot = Some(work(ctx));
+        });
+        // SAFETY: only the lifetime changes. The loop below ends when the job is gone, run or not.
+        let job = unsafe { std::mem::transmute::<Borrowing<'_>, Job>(job) };
+        self.run_at(index, job);
+        while !over.is_alone() {
+            // It has not been reached, or it has suspended the fiber.
             let left = self.lock().levels.get_mut(index).and_then(|level| level.command.take());
-            drop(left);
+            if left.is_none() {
+                self.poll();
+            }
         }
         result
+    }
+}
+
+/// Tells when a job is gone: it holds a copy.
+#[derive(Clone, Default)]
+struct Over(Arc<()>);
+
+impl Over {
+    fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 }
 
@@ -423,8 +439,13 @@ pub(crate) fn request(shared: &Shared, request: Request) -> wasmtime::Result<()>
         let command = fibers.lock().levels[index].command.take();
         match command {
             Some(Command::Poll) => fibers.poll_level(index + 1),
-            // SAFETY: as in `suspend`.
-            Some(Command::Run(work)) => work(unsafe { shared.context() }.ok_or_else(lost)?),
+            Some(Command::Run(work)) => {
+                // What it calls is not to suspend the fiber.
+                fibers.running.store(false, Ordering::Relaxed);
+                // SAFETY: as in `suspend`.
+                work(unsafe { shared.context() }.ok_or_else(lost)?);
+                fibers.running.store(true, Ordering::Relaxed);
+            }
             Some(Command::Return(result)) => return result,
             None => {}
         }
