@@ -21,13 +21,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench build venv lint rustfmt clippy types mypy pyright stubtest clean distclean
+.PHONY: help run test bench build venv lint rustfmt clippy types mypy pyright stubtest fuzz soak memcheck clean distclean
 
 help:
 	@echo 'make run    build, then run a WASI program compiled from C and call functions of a module from Python'
 	@echo 'make test   build, then run every test, lint and type check; ARGS="-k name" passes options to pytest'
 	@echo 'make bench  build, then measure against wasmtime-py, Rust and plain Python; ARGS="--no-large" leaves out what takes minutes'
 	@echo 'make build  build the wheel and install it into $(VENV)'
+	@echo 'make fuzz   fuzz every target for SECONDS (60), then random calls of the API; `make soak DURATION=600` mixed work, flat memory'
 	@echo 'make lint   cargo fmt --check and cargo clippy'
 	@echo 'make types  mypy --strict, pyright and stubtest'
 	@echo 'make clean  remove what was built; `make distclean` removes $(VENV) and the Rust artefacts too'
@@ -86,6 +87,24 @@ pyright: | build
 
 stubtest: | build
 	$(BIN)/python -m mypy.stubtest ferrowasm --mypy-config-file pyproject.toml --allowlist tests/typing/stubtest-allow.txt
+
+# How long each target of `make fuzz` runs, in seconds, and how many random programs the stateful test tries.
+SECONDS := 60
+EXAMPLES := 500
+# How long `make soak` works, in seconds.
+DURATION := 600
+
+fuzz: | build
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q tests/fuzz/test_stateful.py
+
+soak: | build
+	$(BIN)/python -m tests.soak.run --duration $(DURATION)
+
+# The debugging allocators of Python and of the GNU C library, which fill and check what is around each allocation.
+memcheck: | build
+	PYTHONMALLOC=debug MALLOC_PERTURB_=165 GLIBC_TUNABLES=glibc.malloc.check=3 LD_PRELOAD=libc_malloc_debug.so.0 \
+	    $(BIN)/python -X dev tests/fuzz/memcheck.py
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .hypothesis

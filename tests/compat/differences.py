@@ -98,10 +98,7 @@ GROUPS = (
                 "kills the process (SIGSEGV)",
                 "returns class SystemExit",
             ),
-            "component_linker.wasi_without_a_configuration": Difference(
-                "kills the process (SIGABRT)",
-                "raises WasmtimeError",
-            ),
+            "component_linker.wasi_without_a_configuration": Difference("kills the process (SIGABRT)", "returns True"),
             "component_type.the_imports_of_modules_are_reflected": Difference(
                 "kills the process (SIGABRT)",
                 "returns [('a', 'f', class FuncType), ('a', 'm', class MemoryType)]",
