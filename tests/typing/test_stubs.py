@@ -37,6 +37,7 @@ INTERNAL = {
     "module_outline": "the command line and `snapshot`",
     "module_sections": "the command line",
     "print_wat": "the command line",
+    "reassert_fault_handlers": "what watches over `faulthandler`",
     "trap_codes": "the test that holds TrapCode against the engine",
 }
 
@@ -136,7 +137,7 @@ def test_every_function_has_a_signature() -> None:
 
 def test_signatures_use_the_names_of_wasmtime_py() -> None:
     assert str(inspect.signature(ferrowasm.Store.set_limits)) == (
-        "(self, memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1)"
+        "(self, memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1, *, hostcall_data=-1, component_handles=-1)"
     )
     assert str(inspect.signature(ferrowasm.Memory.read)) == "(self, store, start=0, stop=None)"
     assert str(inspect.signature(ferrowasm.Memory.get_buffer_ptr)) == "(self, store, size=None, offset=0)"
