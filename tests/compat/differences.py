@@ -514,6 +514,10 @@ GROUPS = (
                 "returns [1, [<ResourceAny>, False]]",
             ),
             "component_type.maps_are_reflected": Difference("raises TypeError", "returns <MapType>"),
+            "package.signature_of_component.ResourceHost.own": Difference(
+                "returns 'rep, ty'",
+                "returns 'rep, ty, keep=None'",
+            ),
             "package.signature_of_component.Component.deserialize_file": Difference(
                 "returns 'engine, path'",
                 "returns 'engine, path, trusted=False'",
