@@ -13,6 +13,7 @@ from ._managed import Managed
 from ._native import (
     AnyRef,
     ArrayRef,
+    BoundFunc,
     Caller,
     Capture,
     Config,
@@ -137,6 +138,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "AnyRef",
     "ArrayRef",
+    "BoundFunc",
     "Caller",
     "Capture",
     "ClosedError",

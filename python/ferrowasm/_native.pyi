@@ -146,6 +146,7 @@ class _Settings(TypedDict, total=False):
     operator_cost: dict[str, int]
     epoch_interruption: bool
     interruptible: bool
+    gil: Literal["auto", "release", "hold"]
     max_wasm_stack: int
     async_stack_size: int | None
     async_stack_zeroing: bool
@@ -258,6 +259,7 @@ class Config(_Managed):
     operator_cost: dict[str, int]
     epoch_interruption: bool
     interruptible: bool
+    gil: Literal["auto", "release", "hold"]
     max_wasm_stack: int
     async_stack_size: int | None
     async_stack_zeroing: bool
@@ -456,9 +458,18 @@ class Func:
         self, store: _Storelike, ty: FuncType, func: Callable[..., Any], access_caller: bool = False
     ) -> None: ...
     def type(self, store: _Storelike) -> FuncType: ...
+    def bind(self, store: _Storelike, *, gil: Literal["auto", "release", "hold"] | None = None) -> BoundFunc: ...
     def __call__(self, store: _Storelike, *params: Any) -> Any: ...
     def call_async(self, store: _Storelike, *params: Any, in_thread: bool = False) -> Coroutine[Any, Any, Any]: ...
     def map(self, store: _Storelike, *arrays: Any, out: Any = None) -> Any: ...
+
+@final
+class BoundFunc:
+    @property
+    def func(self) -> Func: ...
+    @property
+    def store(self) -> Store: ...
+    def __call__(self, *params: Any) -> Any: ...
 
 @disjoint_base
 class Memory:

@@ -9,6 +9,7 @@ use crate::compile::Bounds;
 use crate::config::{Built, Config};
 use crate::errors::Misuse;
 use crate::func_map;
+use crate::gil::Policy;
 use crate::interrupt::faults;
 use crate::interrupt::ticker::Activity;
 use crate::managed::{Managed, managed, two_phase};
@@ -34,6 +35,10 @@ pub(crate) struct EngineState {
     pub(crate) manages_memories: bool,
     /// The helper modules of `Func.map`.
     pub(crate) map_modules: func_map::Modules,
+    /// `Config.shared_memory`.
+    pub(crate) shared_memory: bool,
+    /// Whether calls let go of the interpreter.
+    pub(crate) gil: Policy,
 }
 
 impl EngineState {
@@ -83,7 +88,8 @@ impl Engine {
 }
 
 fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
-    let Built { config: settings, checks_epoch, user_epochs, manages_memories, bounds } = Config::build(config, py)?;
+    let Built { config: settings, checks_epoch, user_epochs, manages_memories, shared_memory, gil, bounds } =
+        Config::build(config, py)?;
     let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
     faults::remember(py)?;
     let max_wasm_stack = engine.get_max_wasm_stack();
@@ -103,6 +109,8 @@ fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
         fixed_memory_size,
         manages_memories,
         map_modules: func_map::Modules::default(),
+        shared_memory,
+        gil,
     })
 }
 

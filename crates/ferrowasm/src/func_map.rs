@@ -21,7 +21,7 @@ use crate::engine::EngineState;
 use crate::errors::{OrRaise, signature_error, wasmtime_error, with_thrown};
 use crate::func::{Callee, Func};
 use crate::gil;
-use crate::raw::{self, Space};
+use crate::raw::Space;
 use crate::store::{Data, StoreArg};
 use crate::values::{self, Kind};
 
@@ -248,13 +248,12 @@ impl Helper {
         }
         let bytes = self.memory.data_mut(&mut ctx);
         columns.fill_scalars(bytes);
-        let mut space = Space::new(self.run.signature.slots());
         let mut looked = Instant::now();
         let mut first = 0;
         while first < columns.count {
             let count = columns.chunk.min(columns.count - first);
             columns.fill(self.memory.data_mut(&mut ctx), first, count);
-            let outcome = self.run_chunk(&mut ctx, &mut space, count);
+            let outcome = self.run_chunk(&mut ctx, count);
             let finished = match &outcome {
                 Ok(()) => count,
                 Err(_) => usize::try_from(self.done.get(&mut ctx).unwrap_i32()).unwrap_or(0).min(count),
@@ -274,10 +273,11 @@ impl Helper {
         (first, Ok(()))
     }
 
-    fn run_chunk(&self, ctx: &mut StoreContextMut<'_, Data>, space: &mut Space, count: usize) -> wasmtime::Result<()> {
+    fn run_chunk(&self, ctx: &mut StoreContextMut<'_, Data>, count: usize) -> wasmtime::Result<()> {
         self.done.set(&mut *ctx, Val::I32(0))?;
-        space.values_mut()[0] = ValRaw::u32(count as u32);
-        raw::call(wasmtime::AsContextMut::as_context_mut(ctx), &self.run, space)
+        let mut space = Space::new(&self.run.signature);
+        space.push(ValRaw::u32(count as u32));
+        space.call(wasmtime::AsContextMut::as_context_mut(ctx), &self.run, &[])
     }
 }
 

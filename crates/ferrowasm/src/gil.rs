@@ -1,14 +1,45 @@
 //! The one doorway through which calls give up the interpreter lock, and the way back in.
 
+mod flight;
+mod pace;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
 use wasmtime::StoreContextMut;
 
-use crate::errors::{OrRaise, panicked, with_thrown};
+use crate::errors::{OrRaise, panicked, raised, with_thrown};
 use crate::stack;
 use crate::store::Data;
 use crate::store::cell::Entry;
+pub(crate) use pace::Pace;
+
+/// Whether calls let other threads have the interpreter while WebAssembly runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// Those that take long, and those that turn out to.
+    Auto,
+    /// All, from the start.
+    Release,
+    /// None from the start.
+    Hold,
+}
+
+impl Policy {
+    /// What the policy comes to on an engine, given whether compiled code looks at the epoch: without, a call that holds
+    /// the interpreter could not be made to let go; and in a wait for another thread nothing can.
+    pub(crate) fn effective(self, checks_epoch: bool, shared_memory: bool) -> Result<Policy, &'static str> {
+        match self {
+            Policy::Hold if shared_memory => {
+                Err("gil = \"hold\" does not go with shared_memory: WebAssembly that waits \
+                                                  for another thread would keep that thread waiting for the \
+                                                  interpreter; expected \"auto\" or \"release\"")
+            }
+            Policy::Auto if shared_memory || !checks_epoch => Ok(Policy::Release),
+            policy => Ok(policy),
+        }
+    }
+}
 
 /// Runs `work` with the interpreter detached, so that other Python threads run meanwhile. A panic becomes an exception.
 pub(crate) fn released<R: Send>(py: Python<'_>, work: impl FnOnce() -> R + Send) -> PyResult<R> {
@@ -26,10 +57,7 @@ pub(crate) fn execute<R: Send>(
     room: Option<usize>,
     work: impl FnOnce() -> wasmtime::Result<R> + Send,
 ) -> PyResult<R> {
-    match room {
-        Some(wasm) => stack::with_room(wasm, || detached(py, work))?,
-        None => detached(py, work),
-    }
+    stack::with_room(room, || detached(py, work))?
 }
 
 /// Runs `work`, which may run WebAssembly code, in a store that was entered.
@@ -48,21 +76,52 @@ pub(crate) fn run<R: Send>(
     execute(py, room, || work(ctx)).map_err(|error| with_thrown(py, entry.ctx(), error))
 }
 
-/// To be called by the epoch callback, in the middle of WebAssembly.
-pub(crate) fn tick() {}
+/// Runs `work`, which calls WebAssembly code, with the interpreter held or released as `policy` and `pace` suggest.
+///
+/// `work` does not use Python, and neither does what it calls except through `attached` and `callback`. In particular
+/// it drops no `Py`.
+#[inline]
+pub(crate) fn call<R: Send>(
+    py: Python<'_>,
+    room: Option<usize>,
+    policy: Policy,
+    pace: &Pace,
+    work: impl FnOnce() -> wasmtime::Result<R> + Send,
+) -> PyResult<R> {
+    let run = || catch_unwind(AssertUnwindSafe(|| flight::fly(py, policy, pace, work)));
+    match stack::with_room(room, run)? {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(error)) => Err(crate::errors::to_python(py, &error)),
+        Err(payload) => Err(panicked(&*payload)),
+    }
+}
 
 /// Drops something with Python objects in it, in the middle of a call or not.
 pub(crate) fn release<T>(objects: T) {
-    // PyO3 puts them aside where the interpreter is detached.
-    drop(objects);
+    flight::release(objects);
 }
 
-/// Runs Python code in a host function, which the engine calls on the thread of the call with the interpreter detached.
+/// Runs Python code on behalf of the engine, on the thread of the call.
 pub(crate) fn attached<R>(work: impl for<'py> FnOnce(Python<'py>) -> PyResult<R>) -> wasmtime::Result<R> {
-    // The interpreter may be shutting down while WebAssembly runs on a daemon thread: then there is no way back into
-    // Python.
-    match Python::try_attach(work) {
-        Some(result) => result.map_err(crate::errors::raised),
+    landed(flight::attached(flight::Then::Resume, work))
+}
+
+/// Runs a host function that is written in Python, on the thread of the call.
+#[inline]
+pub(crate) fn callback<R>(work: impl for<'py> FnOnce(Python<'py>) -> PyResult<R>) -> wasmtime::Result<R> {
+    landed(flight::attached(flight::Then::Continue, work))
+}
+
+#[inline]
+fn landed<R>(outcome: Option<PyResult<R>>) -> wasmtime::Result<R> {
+    match outcome {
+        Some(result) => result.map_err(raised),
         None => Err(wasmtime::Error::msg("the Python interpreter is shutting down")),
     }
+}
+
+/// To be called by host functions that may block, and by the epoch callback: other threads get the interpreter until
+/// this call ends or calls a Python function.
+pub(crate) fn tick() {
+    flight::let_go();
 }

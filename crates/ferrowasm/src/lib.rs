@@ -73,6 +73,8 @@ mod _native {
     #[pymodule_export]
     use super::errors::trap_codes;
     #[pymodule_export]
+    use super::func::BoundFunc;
+    #[pymodule_export]
     use super::func::Func;
     #[pymodule_export]
     use super::global::Global;

@@ -1,6 +1,8 @@
 //! Python integers as sizes and counts: nothing wraps, nothing is truncated.
+#![allow(unsafe_code)]
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
 
@@ -29,6 +31,15 @@ pub(crate) fn wide(value: &Bound<'_, PyAny>, name: &str) -> PyResult<i128> {
             Err(_) => Ok(if int.lt(0)? { i128::MIN } else { i128::MAX }),
         },
     }
+}
+
+/// The number if 64 bits hold it, signed.
+#[inline]
+pub(crate) fn small(int: &Bound<'_, PyInt>) -> Option<i64> {
+    let mut overflow = 0;
+    // SAFETY: an int, of which the function reads the value; it sets `overflow` instead of an exception.
+    let number = unsafe { ffi::PyLong_AsLongLongAndOverflow(int.as_ptr(), &raw mut overflow) };
+    (overflow == 0).then_some(number)
 }
 
 pub(crate) fn too_large(name: &str, max: u64) -> PyErr {

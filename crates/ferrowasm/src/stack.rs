@@ -5,6 +5,7 @@
 //! one.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::exceptions::PyRecursionError;
 use pyo3::prelude::*;
@@ -17,42 +18,73 @@ const HEADROOM: usize = 256 << 10;
 /// touched pages cost memory.
 const FRESH: usize = 8 << 20;
 
-thread_local!(static ACTIVE: Cell<usize> = const { Cell::new(0) });
+thread_local!(static THREAD: Thread = const { Thread { active: Cell::new(0), lowest: Cell::new(0) } });
 
-/// Runs `work` with at least `wasm` bytes of stack for WebAssembly and some for the host.
+/// What is known about the running thread and its stack.
+struct Thread {
+    /// How many outermost calls are under way.
+    active: Cell<usize>,
+    /// The lowest address of the stack that is in use; 0 while it is not known.
+    lowest: Cell<usize>,
+}
+
+/// Runs `work` with at least `wasm` bytes of stack for WebAssembly and some for the host; as it is for `None`, which
+/// stands for a call inside another one of the same store.
 ///
 /// Stacks are only switched when the thread is outside any store: the stack limit of a store that is running is an
 /// address on the present stack, and means nothing on another one. Nested use of many stores that fills the stack is a
 /// `RecursionError`.
-pub(crate) fn with_room<R>(wasm: usize, work: impl FnOnce() -> R) -> PyResult<R> {
-    let _active = Active::enter();
-    match stacker::remaining_stack() {
-        Some(remaining) if remaining < wasm.saturating_add(HEADROOM) => {
-            if ACTIVE.get() > 1 {
-                return Err(PyRecursionError::new_err(
-                    "the native stack has no room for another WebAssembly call: calls into several stores are \
-                    nested too deeply",
-                ));
-            }
-            let grown = std::panic::AssertUnwindSafe(|| stacker::grow(wasm.saturating_add(FRESH), work));
-            std::panic::catch_unwind(grown).map_err(|payload| panicked(&*payload))
+#[inline]
+pub(crate) fn with_room<R>(wasm: Option<usize>, work: impl FnOnce() -> R) -> PyResult<R> {
+    let Some(wasm) = wasm else { return Ok(work()) };
+    THREAD.with(|thread| {
+        let _active = Active::enter(thread);
+        if thread.remaining() >= wasm.saturating_add(HEADROOM) { Ok(work()) } else { thread.on_fresh_stack(wasm, work) }
+    })
+}
+
+impl Thread {
+    /// How many bytes of stack are left; as many as one can think of where the system does not tell.
+    #[inline]
+    fn remaining(&self) -> usize {
+        let marker = 0_u8;
+        let here = std::ptr::from_ref(&marker) as usize;
+        if self.lowest.get() == 0 {
+            self.lowest.set(stacker::remaining_stack().map_or(1, |remaining| here.saturating_sub(remaining).max(1)));
         }
-        _ => Ok(work()),
+        here.saturating_sub(self.lowest.get())
+    }
+
+    #[cold]
+    fn on_fresh_stack<R>(&self, wasm: usize, work: impl FnOnce() -> R) -> PyResult<R> {
+        if self.active.get() > 1 {
+            return Err(PyRecursionError::new_err(
+                "the native stack has no room for another WebAssembly call: calls into several stores are nested \
+                 too deeply",
+            ));
+        }
+        let lowest = self.lowest.take();
+        let grown = AssertUnwindSafe(|| stacker::grow(wasm.saturating_add(FRESH), work));
+        let result = catch_unwind(grown).map_err(|payload| panicked(&*payload));
+        self.lowest.set(lowest);
+        result
     }
 }
 
-/// Counts the outermost calls that are under way on this thread.
-struct Active;
+/// Counts the outermost calls that are under way on a thread.
+struct Active<'t>(&'t Thread);
 
-impl Active {
-    fn enter() -> Active {
-        ACTIVE.set(ACTIVE.get() + 1);
-        Active
+impl Active<'_> {
+    #[inline]
+    fn enter(thread: &Thread) -> Active<'_> {
+        thread.active.set(thread.active.get() + 1);
+        Active(thread)
     }
 }
 
-impl Drop for Active {
+impl Drop for Active<'_> {
+    #[inline]
     fn drop(&mut self) {
-        ACTIVE.set(ACTIVE.get() - 1);
+        self.0.active.set(self.0.active.get() - 1);
     }
 }

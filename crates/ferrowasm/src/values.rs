@@ -45,6 +45,17 @@ impl Kind {
         }
     }
 
+    pub(crate) fn to_engine(&self) -> ValType {
+        match self {
+            Kind::I32 => ValType::I32,
+            Kind::I64 => ValType::I64,
+            Kind::F32 => ValType::F32,
+            Kind::F64 => ValType::F64,
+            Kind::V128 => ValType::V128,
+            Kind::Ref(ty) => ValType::Ref(ty.clone()),
+        }
+    }
+
     fn is_reference(&self) -> bool {
         matches!(self, Kind::Ref(_))
     }
@@ -57,6 +68,8 @@ pub(crate) struct Signature {
     pub(crate) results: Box<[Kind]>,
     /// No references: values can cross as raw bits, without the store.
     pub(crate) is_plain: bool,
+    /// How many parameters are references.
+    pub(crate) references: usize,
 }
 
 impl Signature {
@@ -64,7 +77,8 @@ impl Signature {
         let params: Box<[Kind]> = ty.params().map(|ty| Kind::of(&ty)).collect();
         let results: Box<[Kind]> = ty.results().map(|ty| Kind::of(&ty)).collect();
         let is_plain = !params.iter().chain(&results).any(Kind::is_reference);
-        Signature { params, results, is_plain }
+        let references = params.iter().filter(|kind| kind.is_reference()).count();
+        Signature { params, results, is_plain, references }
     }
 
     /// How many raw values a call needs room for: parameters and results share it.
@@ -107,10 +121,16 @@ fn range_error(value: &Bound<'_, PyAny>, ty: &str, bits: u32) -> PyErr {
     ))
 }
 
+/// Whether a number is in the signed or unsigned range.
+#[inline]
+fn is_i32(number: i64) -> bool {
+    (i64::from(i32::MIN)..=i64::from(u32::MAX)).contains(&number)
+}
+
 fn to_i32(value: &Bound<'_, PyAny>) -> PyResult<i32> {
     let int = numbers::index(value, "i32")?;
     match int.extract::<i64>() {
-        Ok(number) if (i64::from(i32::MIN)..=i64::from(u32::MAX)).contains(&number) => Ok(number as i32),
+        Ok(number) if is_i32(number) => Ok(number as i32),
         _ => Err(range_error(&int, "i32", 32)),
     }
 }
@@ -185,6 +205,21 @@ fn unwrap_val<'py>(value: &Bound<'py, PyAny>, kind: &Kind) -> PyResult<Option<Bo
     match value.cast_exact::<PyVal>() {
         Ok(val) => val.get().unwrap_for(value.py(), kind).map(Some),
         Err(_) => Ok(None),
+    }
+}
+
+/// The raw bits of what most arguments are; `None` for everything that needs a closer look. Leaves half of the raw value
+/// of a vector alone, which are not among them.
+#[inline]
+pub(crate) fn quick(kind: &Kind, value: &Bound<'_, PyAny>) -> Option<u64> {
+    match kind {
+        Kind::I32 => {
+            let number = numbers::small(value.cast_exact::<PyInt>().ok()?)?;
+            is_i32(number).then_some(u64::from(number as u32))
+        }
+        Kind::I64 => numbers::small(value.cast_exact::<PyInt>().ok()?).map(i64::cast_unsigned),
+        Kind::F64 => Some(value.cast_exact::<PyFloat>().ok()?.value().to_bits()),
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyClass};
+use smallvec::SmallVec;
 
 /// Positional arguments, wherever they lie.
 pub(crate) trait Args<'py> {
@@ -59,19 +60,48 @@ impl<'py> Args<'py> for Stack<'_, 'py> {
     }
 }
 
+/// Positional arguments for a Python callable, collected without a tuple.
+struct Arguments<'py>(SmallVec<[Option<Bound<'py, PyAny>>; 8]>);
+
+impl<'py> Arguments<'py> {
+    #[inline]
+    fn new() -> Arguments<'py> {
+        // The first place is the callee's, which a bound method puts its `self` into.
+        let mut values = SmallVec::new();
+        values.push(None);
+        Arguments(values)
+    }
+
+    #[inline]
+    fn push(&mut self, value: Bound<'py, PyAny>) {
+        self.0.push(Some(value));
+    }
+
+    #[inline]
+    fn call(self, callable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let count = self.0.len() - 1;
+        // SAFETY: a `Bound` is a pointer to an object (PyO3 makes it `repr(transparent)` over a `Py`, and that over a
+        // `NonNull`), and an `Option` of it is one that may be null, so this is an array of them, whose first place is
+        // lent to the callee, as the flag says. It is valid for the call, which returns a new reference or null with an
+        // exception set.
+        unsafe {
+            let first = self.0.as_ptr().cast::<*mut ffi::PyObject>().cast_mut().add(1);
+            let flags = count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
+            let result = vectorcall_or_hang(callable.as_ptr(), first, flags);
+            Bound::from_owned_ptr_or_err(callable.py(), result)
+        }
+    }
+}
+
 /// Calls any Python callable with positional arguments.
+#[inline]
 pub(crate) fn call_python<'py>(
     callable: &Bound<'py, PyAny>,
-    args: &[Bound<'py, PyAny>],
+    args: impl IntoIterator<Item = Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: a `Bound` is a pointer to an object (PyO3 makes it `repr(transparent)` over a `Py`, and that over a
-    // `NonNull`), so the slice is an array of them. It is valid for the call, which returns a new reference or null
-    // with an exception set.
-    unsafe {
-        let args_start = args.as_ptr().cast::<*mut ffi::PyObject>();
-        let result = vectorcall_or_hang(callable.as_ptr(), args_start, args.len());
-        Bound::from_owned_ptr_or_err(callable.py(), result)
-    }
+    let mut arguments = Arguments::new();
+    args.into_iter().for_each(|arg| arguments.push(arg));
+    arguments.call(callable)
 }
 
 /// Calls Python code in a way that survives the end of the interpreter.
@@ -85,7 +115,7 @@ pub(crate) fn call_python<'py>(
 unsafe fn vectorcall_or_hang(
     callable: *mut ffi::PyObject,
     args: *const *mut ffi::PyObject,
-    count: usize,
+    count_and_flags: usize,
 ) -> *mut ffi::PyObject {
     type Vectorcall = unsafe extern "C-unwind" fn(
         *mut ffi::PyObject,
@@ -111,7 +141,7 @@ unsafe fn vectorcall_or_hang(
     // SAFETY: the same function, declared as one that may unwind.
     let vectorcall = unsafe { std::mem::transmute::<*const (), Vectorcall>(vectorcall) };
     // SAFETY: by contract.
-    let result = unsafe { vectorcall(callable, args, count, std::ptr::null_mut()) };
+    let result = unsafe { vectorcall(callable, args, count_and_flags, std::ptr::null_mut()) };
     std::mem::forget(hang);
     result
 }

@@ -10,7 +10,7 @@ use super::owned::OwnedVal;
 use crate::caller::Caller as PyCaller;
 use crate::errors;
 use crate::host::HostFunc;
-use crate::raw::Space;
+use crate::raw::Plain;
 use crate::store::Data;
 use crate::store::cell::{CallerPtr, Shared};
 use crate::values;
@@ -42,7 +42,7 @@ struct CoreCall {
 
 /// Arguments, and then results.
 enum Values {
-    Plain(Space),
+    Plain(Plain),
     Any { params: Vec<Val>, results: Vec<OwnedVal> },
 }
 
@@ -109,7 +109,7 @@ impl Drop for CoreCall {
 }
 
 /// Has `host` called by the driver, with values that are no references.
-pub(crate) fn call_plain(host: &Arc<HostFunc>, caller: &mut Caller<'_, Data>, space: Space) -> wasmtime::Result<Space> {
+pub(crate) fn call_plain(host: &Arc<HostFunc>, caller: &mut Caller<'_, Data>, space: Plain) -> wasmtime::Result<Plain> {
     let call =
         CoreCall { host: host.clone(), values: Values::Plain(space), caller: CallerPtr::new(caller), handle: None };
     match request(caller, call)? {

@@ -78,7 +78,7 @@ impl Callback {
         let callable = self.callable.get_owned(py)?;
         let context = Bound::new(py, StoreContext::new(shared.clone()))?;
         let args: SmallVec<[_; 8]> = std::iter::once(context.clone().into_any()).chain(args).collect();
-        let result = vectorcall::call_python(&callable, &args);
+        let result = vectorcall::call_python(&callable, args);
         context.get().frame().expire();
         match result {
             Ok(value) if asyncio::is_awaitable(&value) => Err(asyncio::refuse(&value, asyncio::NOT_IN_COMPONENTS)),

@@ -26,7 +26,7 @@ fn record_class(py: Python<'_>) -> PyResult<&RecordClass> {
 /// A record without fields; they are attributes, to be set.
 pub(crate) fn new_record(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let RecordClass { class, new } = record_class(py)?;
-    vectorcall::call_python(new.bind(py), &[class.bind(py).clone()])
+    vectorcall::call_python(new.bind(py), [class.bind(py).clone()])
 }
 
 /// Whether a value is a `Record`, and of no subclass.

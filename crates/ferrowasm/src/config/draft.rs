@@ -3,6 +3,7 @@
 use wasmtime::{Error, PoolingAllocationConfig, Result};
 
 use crate::compile::Bounds;
+use crate::gil::Policy;
 
 /// The engine's default of `Config.async_stack_size`, in bytes.
 const DEFAULT_ASYNC_STACK: usize = 2 << 20;
@@ -18,6 +19,8 @@ pub(super) struct Draft {
     pub(super) bounds: Bounds,
     pub(super) epoch_interruption: bool,
     pub(super) interruptible: bool,
+    pub(super) gil: Policy,
+    pub(super) shared_memory: bool,
     pub(super) max_wasm_stack: usize,
     pub(super) async_stack_size: Option<usize>,
 }
@@ -35,6 +38,8 @@ impl Draft {
             },
             epoch_interruption: false,
             interruptible: true,
+            gil: Policy::Auto,
+            shared_memory: false,
             max_wasm_stack: super::DEFAULT_MAX_WASM_STACK,
             async_stack_size: None,
         }

@@ -16,6 +16,7 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use crate::compile::Bounds;
 use crate::errors::{Misuse, expected};
+use crate::gil::Policy;
 use crate::managed::{Managed, managed};
 use cranelift_flags::Flags;
 use draft::Draft;
@@ -59,6 +60,10 @@ pub(crate) struct Built {
     /// Whether the engine's memories are made by `linear_memory`, which sees to the views of them.
     pub(crate) manages_memories: bool,
     pub(crate) bounds: Bounds,
+    /// `Config.shared_memory`.
+    pub(crate) shared_memory: bool,
+    /// Whether calls let go of the interpreter.
+    pub(crate) gil: Policy,
 }
 
 impl Settings {
@@ -88,7 +93,9 @@ impl Settings {
         let user_epochs = draft.epoch_interruption;
         let checks_epoch = user_epochs || draft.interruptible;
         let bounds = draft.bounds;
-        Ok(Built { config: draft.finish()?, checks_epoch, user_epochs, manages_memories, bounds })
+        let shared_memory = draft.shared_memory;
+        let gil = draft.gil.effective(checks_epoch, shared_memory).map_err(wasmtime::Error::msg)?;
+        Ok(Built { config: draft.finish()?, checks_epoch, user_epochs, manages_memories, shared_memory, gil, bounds })
     }
 
     /// Whether something was set that decides how many addresses memories reserve.

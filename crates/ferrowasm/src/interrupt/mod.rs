@@ -74,6 +74,11 @@ impl Interrupts {
         }
     }
 
+    /// The store's engine.
+    pub(crate) fn engine(&self) -> Option<&Arc<EngineState>> {
+        self.engine.as_ref()
+    }
+
     fn epoch_passed(&self) -> bool {
         match (&self.engine, self.epoch_deadline) {
             (Some(engine), Some(deadline)) => engine.epoch() >= deadline,

@@ -9,6 +9,7 @@ use wasmtime::{Result, StoreContextMut};
 use super::{process, ticker};
 use crate::gil;
 use crate::store::Data;
+use crate::vectorcall;
 
 /// The longest time without a look at signals.
 const LONGEST: Duration = Duration::from_millis(60);
@@ -73,8 +74,9 @@ fn find_out_main_thread(py: Python<'_>) -> PyResult<bool> {
         return Ok(answer);
     }
     let threading = py.import("threading")?;
-    let main: u64 = threading.call_method0("main_thread")?.getattr("ident")?.extract()?;
-    let here: u64 = threading.call_method0("get_ident")?.extract()?;
+    let ask = |function: &str| vectorcall::call_python(&threading.getattr(function)?, []);
+    let main: u64 = ask("main_thread")?.getattr("ident")?.extract()?;
+    let here: u64 = ask("get_ident")?.extract()?;
     IS_MAIN.set(Some((process::generation(), main == here)));
     Ok(main == here)
 }

@@ -60,7 +60,6 @@ struct Root(NonNull<wasmtime::Store<Data>>);
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     parked: Parked,
-    outermost: bool,
 }
 
 // SAFETY: as for `Shared`, whose slot holds the same pointers.
@@ -132,18 +131,18 @@ impl Shared {
     /// Enters a store from within one of its own calls, as `Caller` and `StoreContext` do.
     pub(crate) fn enter_nested(&self) -> Result<Entry<'_>, Misuse> {
         match self.owner.load(Ordering::Acquire) {
-            owner if owner == thread_token() => self.take(false),
+            owner if owner == thread_token() => self.take(),
             IDLE => Err(Misuse::Expired("Caller")),
             owner => Err(Self::refusal(owner)),
         }
     }
 
     /// Takes the context out of the slot. The running thread owns the store.
-    fn take(&self, outermost: bool) -> Result<Entry<'_>, Misuse> {
+    fn take(&self) -> Result<Entry<'_>, Misuse> {
         // SAFETY: the running thread owns the store, so no other thread touches the slot; the reference does not
         // outlive this statement.
         match unsafe { (*self.slot.get()).take() } {
-            Some(parked) => Ok(Entry { shared: self, parked, outermost }),
+            Some(parked) => Ok(Entry { shared: self, parked }),
             // A host function of an asynchronous call runs Python code, and a further call that it has begun is
             // suspended.
             None if self.fibers.has_suspended_call() => Err(Misuse::Suspended),
@@ -199,19 +198,11 @@ impl Shared {
     /// `place` is that of an `Entry` of this store, its call is gone, the running thread owns the store, and what was
     /// in the slot then is still alive.
     pub(crate) unsafe fn reenter(&self, place: Place) -> Entry<'_> {
-        Entry { shared: self, parked: place.parked, outermost: place.outermost }
+        Entry { shared: self, parked: place.parked }
     }
 
-    /// Makes the context of a host function the one to use until the guard is dropped.
-    ///
-    /// To be called by host functions only, which run on the thread that owns the store and find the slot empty: the
-    /// call that led to them holds the `Entry`.
-    pub(crate) fn park<'c>(&'c self, caller: &'c mut Caller<'_, Data>) -> Parking<'c> {
-        let caller = NonNull::from(caller).cast::<Caller<'static, Data>>();
-        Parking { _unpark: self.put(Parked::Caller(caller)), caller }
-    }
-
-    /// The same for host functions of components.
+    /// Makes the context of a host function of a component the one to use until the guard is dropped; see
+    /// `Parking::new`.
     pub(crate) fn park_context<'c>(&'c self, ctx: &'c mut StoreContextMut<'_, Data>) -> Unpark<'c> {
         self.put(Parked::Context(NonNull::from(ctx).cast::<StoreContextMut<'static, Data>>()))
     }
@@ -261,11 +252,29 @@ impl Drop for Unpark<'_> {
 
 /// The caller of a host function is in the slot for as long as this lives.
 pub(crate) struct Parking<'c> {
+    shared: &'c Shared,
     _unpark: Unpark<'c>,
     caller: NonNull<Caller<'static, Data>>,
 }
 
-impl Parking<'_> {
+impl<'c> Parking<'c> {
+    /// Makes the context of a host function the one to use until the guard is dropped.
+    ///
+    /// To be called by host functions only, which run on the thread that owns the store and find the slot empty: the
+    /// call that led to them holds the `Entry`.
+    pub(crate) fn new(caller: &'c mut Caller<'_, Data>) -> Parking<'c> {
+        // SAFETY: the store's data holds an `Arc` of it, which nobody replaces, and outlives the caller. To count one
+        // more reference would cost a third of a callback.
+        let shared: &'c Shared = unsafe { &*Arc::as_ptr(&caller.data().shared) };
+        let caller = NonNull::from(caller).cast::<Caller<'static, Data>>();
+        Parking { shared, _unpark: shared.put(Parked::Caller(caller)), caller }
+    }
+
+    /// The right to use the store, which is at rest.
+    pub(crate) fn enter(&self) -> Result<Entry<'_>, Misuse> {
+        self.shared.enter_nested()
+    }
+
     /// The address of the parked caller, for a Python `Caller` that wants to ask it for exports.
     pub(crate) fn caller(&self) -> CallerPtr {
         CallerPtr(self.caller)
@@ -306,7 +315,6 @@ impl CallerPtr {
 pub(crate) struct Entry<'s> {
     pub(crate) shared: &'s Shared,
     parked: Parked,
-    outermost: bool,
 }
 
 // SAFETY: an entry is lent to the closure that runs while the interpreter is detached, on the same thread
@@ -346,13 +354,13 @@ impl Entry<'_> {
 
     /// Whether the store is at rest, or a host function is suspended on a fiber: then asynchronous calls can begin.
     pub(crate) fn may_await(&self) -> bool {
-        self.outermost || self.is_suspended()
+        self.is_outermost() || self.is_suspended()
     }
 
     /// Gives the right to use the store to an asynchronous call, which gives it back with `Shared::reenter`.
     pub(crate) fn hand_over(self) -> Place {
         let entry = std::mem::ManuallyDrop::new(self);
-        Place { parked: entry.parked, outermost: entry.outermost }
+        Place { parked: entry.parked }
     }
 
     /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has
@@ -360,7 +368,7 @@ impl Entry<'_> {
     ///
     /// To be asked right before the call: it also sees to that the call can be interrupted.
     pub(crate) fn room(&mut self) -> Option<usize> {
-        self.outermost.then(|| {
+        self.is_outermost().then(|| {
             let mut ctx = self.ctx();
             interrupt::begin(&mut ctx);
             ctx.data().max_wasm_stack
@@ -368,14 +376,15 @@ impl Entry<'_> {
     }
 
     /// Whether no call of the store is under way.
+    #[inline]
     pub(crate) fn is_outermost(&self) -> bool {
-        self.outermost
+        matches!(self.parked, Parked::Store(_))
     }
 }
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        if self.outermost {
+        if self.is_outermost() {
             self.shared.owner.store(IDLE, Ordering::Release);
         } else {
             // SAFETY: the running thread owns the store.
@@ -415,15 +424,32 @@ impl StoreCell {
         true
     }
 
+    /// `enter` for calls, which are many.
+    ///
+    /// The interpreter lock makes of a load and a store what otherwise takes an atomic exchange: nobody claims a store
+    /// without it. (Giving it back is a single store, which can be seen before or after.)
+    #[inline]
+    pub(crate) fn enter_attached(&self, _py: Python<'_>) -> Result<Entry<'_>, Misuse> {
+        if cfg!(Py_GIL_DISABLED) || self.shared.owner.load(Ordering::Acquire) != IDLE {
+            return self.enter();
+        }
+        self.shared.owner.store(thread_token(), Ordering::Relaxed);
+        // SAFETY: this thread owns the cell, as in `enter`.
+        let store = unsafe { (*self.root.get()).as_deref_mut().unwrap_unchecked() };
+        Ok(Entry { shared: &self.shared, parked: Parked::Store(NonNull::from(store)) })
+    }
+
     /// Enters the store, at the top or from within one of its calls.
+    ///
+    /// This and everything else that claims the store is called with the interpreter attached: see `enter_attached`.
     pub(crate) fn enter(&self) -> Result<Entry<'_>, Misuse> {
         match self.claim(IDLE) {
             Ok(()) => {
                 // SAFETY: this thread owns the cell, which is initialised and not closed, since `owner` was `IDLE`.
                 let store = unsafe { (*self.root.get()).as_deref_mut().unwrap_unchecked() };
-                Ok(Entry { shared: &self.shared, parked: Parked::Store(NonNull::from(store)), outermost: true })
+                Ok(Entry { shared: &self.shared, parked: Parked::Store(NonNull::from(store)) })
             }
-            Err(owner) if owner == thread_token() => self.shared.take(false),
+            Err(owner) if owner == thread_token() => self.shared.take(),
             Err(owner) => Err(Shared::refusal(owner)),
         }
     }

@@ -10,6 +10,7 @@ use crate::asyncio::Fiber;
 use crate::component::{Abandoned, Preview2};
 use crate::engine::EngineState;
 use crate::func_map;
+use crate::gil::Policy;
 use crate::interrupt::Interrupts;
 use crate::wasi::Wasi;
 use crate::wasi::wait::Waiter;
@@ -34,6 +35,8 @@ pub(crate) struct Data {
     pub(crate) max_wasm_stack: usize,
     /// The helper instances of `Func.map`.
     pub(crate) map_helpers: func_map::Helpers,
+    /// Whether calls let go of the interpreter.
+    pub(crate) gil: Policy,
     /// Up to this size, in bytes, memories grow in place.
     pub(super) fixed_memory_size: usize,
 }
@@ -54,6 +57,7 @@ impl Data {
             yields_fuel: false,
             max_wasm_stack: engine.max_wasm_stack,
             map_helpers: func_map::Helpers::default(),
+            gil: engine.gil,
             fixed_memory_size: engine.fixed_memory_size,
         }
     }

@@ -16,6 +16,7 @@ pub(crate) enum StoreArg<'a, 'py> {
 }
 
 impl<'a, 'py> StoreArg<'a, 'py> {
+    #[inline]
     pub(crate) fn new(object: &'a Bound<'py, PyAny>) -> PyResult<StoreArg<'a, 'py>> {
         if let Ok(store) = object.cast::<Store>() {
             Ok(StoreArg::Store(store))
@@ -29,15 +30,17 @@ impl<'a, 'py> StoreArg<'a, 'py> {
     }
 
     /// The right to use the store, whichever it is.
+    #[inline]
     pub(crate) fn enter(&self) -> PyResult<Entry<'a>> {
         match self {
-            StoreArg::Store(store) => Ok(store.get().cell.enter()?),
+            StoreArg::Store(store) => Ok(store.get().cell.enter_attached(store.py())?),
             StoreArg::Caller(caller) => caller.get().frame().enter(),
             StoreArg::Context(context) => context.get().frame().enter(),
         }
     }
 
     /// The right to use the store, if it is the one in which an object of the given kind was made.
+    #[inline]
     pub(crate) fn enter_own(&self, id: u64, kind: &'static str) -> PyResult<Entry<'a>> {
         let entry = self.enter()?;
         if entry.shared.id == id { Ok(entry) } else { Err(Misuse::WrongStore(kind).into()) }

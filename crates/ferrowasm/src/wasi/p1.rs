@@ -19,7 +19,9 @@ use super::descriptors::{self, Descriptor, Open, Perms};
 use super::sink::Sink;
 use super::wait::Waiter;
 use crate::asyncio::Fiber;
+use crate::gil;
 use crate::store::Data;
+use crate::store::cell::Parking;
 
 /// The name of the module that guests import from.
 const MODULE: &str = "wasi_snapshot_preview1";
@@ -34,6 +36,8 @@ struct Guest<'c> {
 impl<'c> Guest<'c> {
     /// `memory` is what `memory_of` found.
     fn new(caller: &'c mut Caller<'_, Data>, memory: &'c Option<Extern>) -> Result<Guest<'c>> {
+        // Any of these functions may wait for a file, or longer.
+        gil::tick();
         let fuel = caller.as_context_mut().hostcall_fuel();
         let waiter = caller.data().waiter();
         let (memory, data) = match memory {
@@ -304,7 +308,7 @@ fn at_rest<R: Send>(
     if let Some(fiber) = Fiber::of(&shared) {
         return if is_python { fiber.aside(work).map_err(StreamError::Trap)? } else { work() };
     }
-    let _parking = shared.park(caller);
+    let _parking = Parking::new(caller);
     work()
 }
 

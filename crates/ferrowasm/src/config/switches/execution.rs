@@ -7,6 +7,7 @@ use wasmtime::{ProfilingStrategy, WasmBacktraceDetails};
 
 use super::{GIB, KIB};
 use crate::config::switch::{Switch, choice, dependent_number, flag, limit, number, operator_cost};
+use crate::gil::Policy;
 
 /// Stack sizes, in bytes.
 const STACK: RangeInclusive<u64> = 1..=GIB;
@@ -40,6 +41,20 @@ pub(super) static EXECUTION: &[Switch] = &[
         |to, on| to.interruptible = on,
         "Compile checks into loops and functions that let Ctrl-C, signal handlers and deadlines interrupt running code. \
          Without, code is a little faster, and only returns by itself.",
+    ),
+    choice(
+        "gil",
+        "policy",
+        &[
+            ("auto", |to| to.gil = Policy::Auto),
+            ("release", |to| to.gil = Policy::Release),
+            ("hold", |to| to.gil = Policy::Hold),
+        ],
+        "Whether calls of functions of core modules let other Python threads have the interpreter lock. `auto`: those \
+         that take long, by what earlier calls of the function took, and every call that is still running at the next \
+         tick of 10 ms. `release`: all, from the start. `hold`: only those that are still running at the next tick. \
+         Without `interruptible` and `epoch_interruption` there are no ticks: `auto` is `release`, and `hold` lasts to \
+         the end of the call. With `shared_memory` `auto` is `release`, and `hold` a `WasmtimeError`.",
     ),
     number(
         "max_wasm_stack",

@@ -109,7 +109,15 @@ pub(super) static WASM_FEATURES: &[Switch] = &[
         |to, on| _ = to.config.wasm_threads(on),
         "The threads proposal: atomic operators and the type of shared memories. See also `shared_memory`.",
     ),
-    flag("shared_memory", false, |to, on| _ = to.config.shared_memory(on), "Whether shared memories can be made."),
+    flag(
+        "shared_memory",
+        false,
+        |to, on| {
+            to.shared_memory = on;
+            to.config.shared_memory(on);
+        },
+        "Whether shared memories can be made.",
+    ),
     flag(
         "wasm_wide_arithmetic",
         false,

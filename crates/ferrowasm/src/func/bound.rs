@@ -1,0 +1,96 @@
+//! `BoundFunc`: a function together with its store.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use super::Func;
+use crate::errors::wasmtime_error;
+use crate::gil::Policy;
+use crate::store::{Store, StoreArg};
+use crate::vectorcall::{self, Args, Callable, Pointer, Stack};
+
+/// A function bound to its store, made by `Func.bind`: called with the arguments alone.
+///
+/// It keeps the store alive. Arguments, results and errors are those of the function; calling it after the store was
+/// closed raises `ClosedError`.
+#[pyclass(frozen, weakref, module = "ferrowasm")]
+pub(crate) struct BoundFunc {
+    vectorcall: Pointer,
+    /// The function.
+    #[pyo3(get)]
+    func: Py<Func>,
+    /// The store.
+    #[pyo3(get)]
+    store: Py<Store>,
+    /// Replaces the engine's.
+    policy: Option<Policy>,
+}
+
+impl BoundFunc {
+    pub(super) fn new(func: &Bound<'_, Func>, store: &Bound<'_, PyAny>, gil: Option<&str>) -> PyResult<BoundFunc> {
+        let py = func.py();
+        let mut entry = StoreArg::new(store)?.enter_own(func.get().callee()?.store_id, "Func")?;
+        let store = entry.shared.store_object(py)?;
+        let policy = match (gil, entry.ctx().data().interrupts.engine()) {
+            (Some(name), Some(engine)) => {
+                let policy = policy(name)?.effective(engine.checks_epoch, engine.shared_memory);
+                Some(policy.map_err(|message| wasmtime_error(py, message))?)
+            }
+            _ => None,
+        };
+        Ok(BoundFunc {
+            vectorcall: Pointer::of::<BoundFunc>(),
+            func: func.clone().unbind(),
+            store: store.unbind(),
+            policy,
+        })
+    }
+
+    #[inline]
+    fn invoke<'py>(&self, py: Python<'py>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let callee = self.func.get().callee()?;
+        callee.call_in(self.store.bind(py).as_any(), self.store.get().cell.enter_attached(py)?, self.policy, args)
+    }
+}
+
+fn policy(name: &str) -> PyResult<Policy> {
+    match name {
+        "auto" => Ok(Policy::Auto),
+        "release" => Ok(Policy::Release),
+        "hold" => Ok(Policy::Hold),
+        _ => Err(PyValueError::new_err(format!("unknown gil policy {name:?}: expected 'auto', 'release' or 'hold'"))),
+    }
+}
+
+#[pymethods]
+impl BoundFunc {
+    /// Call the function. See `Func` for arguments, results and errors.
+    #[pyo3(signature = (*params))]
+    fn __call__<'py>(slf: &Bound<'py, Self>, params: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
+        vectorcall::announce(slf);
+        slf.get().invoke(slf.py(), params.clone())
+    }
+
+    fn __repr__(&self) -> String {
+        match self.func.get().callee() {
+            Ok(callee) => format!("<BoundFunc {}>", callee.signature),
+            Err(_) => "<BoundFunc>".to_owned(),
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.func)?;
+        visit.call(&self.store)
+    }
+}
+
+impl Callable for BoundFunc {
+    const OFFSET: usize = std::mem::offset_of!(BoundFunc, vectorcall);
+
+    #[inline]
+    fn call<'py>(slf: &Bound<'py, Self>, args: Stack<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+        slf.get().invoke(slf.py(), args)
+    }
+}

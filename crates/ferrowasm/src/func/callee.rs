@@ -1,0 +1,165 @@
+//! Calls from Python into WebAssembly: from Python values to the engine's and back, without a detour.
+
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use smallvec::SmallVec;
+use wasmtime::{AsContextMut, Ref, RootScope, StoreContextMut, Val, ValRaw};
+
+use crate::asyncio::call_blocking;
+use crate::errors::{signature_error, with_thrown};
+use crate::gil::{self, Pace, Policy};
+use crate::raw::Space;
+use crate::store::cell::Entry;
+use crate::store::{Data, StoreArg};
+use crate::values::{self, Kind, Signature};
+use crate::vectorcall::Args;
+
+/// A function with what the binding knows about it.
+pub(crate) struct Callee {
+    pub(crate) store_id: u64,
+    pub(crate) func: wasmtime::Func,
+    pub(crate) signature: Signature,
+    /// How long calls take.
+    pace: Pace,
+}
+
+impl Callee {
+    pub(crate) fn new(ctx: &mut StoreContextMut<'_, Data>, func: wasmtime::Func) -> Callee {
+        let signature = Signature::of(&func.ty(&*ctx));
+        Callee { store_id: ctx.data().shared.id, func, signature, pace: Pace::default() }
+    }
+
+    /// Calls the function with `args` in the store that `store` stands for.
+    #[inline]
+    pub(super) fn call<'py>(&self, store: &Bound<'py, PyAny>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
+        self.call_in(store, entry, None, args)
+    }
+
+    /// The same for the function's store, which was entered through `store`. `policy` replaces the engine's.
+    #[inline]
+    pub(super) fn call_in<'py>(
+        &self,
+        store: &Bound<'py, PyAny>,
+        mut entry: Entry<'_>,
+        policy: Option<Policy>,
+        args: impl Args<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = store.py();
+        self.check_count(py, args.count())?;
+        if entry.is_suspended() || entry.ctx().data().requires_fiber(self.signature.is_plain) {
+            drop(entry);
+            return call_blocking(self, store, &args);
+        }
+        let policy = policy.unwrap_or_else(|| entry.ctx().data().gil);
+        if self.signature.is_plain {
+            self.call_plain(py, &mut entry, policy, args)
+        } else {
+            self.call_any(py, &mut entry, policy, args)
+        }
+    }
+
+    #[inline]
+    pub(crate) fn check_count(&self, py: Python<'_>, given: usize) -> PyResult<()> {
+        if given == self.signature.params.len() { Ok(()) } else { Err(self.wrong_count(py, given)) }
+    }
+
+    #[cold]
+    fn wrong_count(&self, py: Python<'_>, given: usize) -> PyErr {
+        let expected = self.signature.params.len();
+        let which = if given < expected { "few" } else { "many" };
+        signature_error(py, &format!("too {which} parameters provided: given {given}, expected {expected}"))
+    }
+
+    /// Converts the argument at `position`, which is of this kind.
+    pub(crate) fn convert(
+        &self,
+        ctx: &mut StoreContextMut<'_, Data>,
+        position: usize,
+        kind: &Kind,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<Val> {
+        values::to_val(ctx, kind, value).map_err(|error| in_argument(value.py(), position, error))
+    }
+
+    /// Numbers and vectors.
+    #[inline]
+    fn call_plain<'py>(
+        &self,
+        py: Python<'py>,
+        entry: &mut Entry<'_>,
+        policy: Policy,
+        args: impl Args<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut space = Space::new(&self.signature);
+        for (position, kind) in self.signature.params.iter().enumerate() {
+            let arg = args.item(position)?;
+            // Bits that go from a register to their slot: the processor would stall on a result that is written and copied.
+            match values::quick(kind, &arg) {
+                Some(bits) => space.push(ValRaw::u64(bits)),
+                None => match values::to_raw(kind, &arg) {
+                    Ok(value) => space.push(value),
+                    Err(error) => return Err(in_argument(py, position, error)),
+                },
+            }
+        }
+        let room = entry.room();
+        let ctx = entry.ctx();
+        if let Err(error) = gil::call(py, room, policy, &self.pace, || space.call(ctx, self, &[])) {
+            return Err(with_thrown(py, entry.ctx(), error));
+        }
+        match &*self.signature.results {
+            [] => Ok(py.None().into_bound(py)),
+            [kind] => Ok(values::from_raw(py, kind, space.get(0))),
+            kinds => {
+                let values = kinds.iter().enumerate().map(|(place, kind)| values::from_raw(py, kind, space.get(place)));
+                Ok(PyList::new(py, values)?.into_any())
+            }
+        }
+    }
+
+    /// References among them: they are rooted for the time of the call.
+    fn call_any<'py>(
+        &self,
+        py: Python<'py>,
+        entry: &mut Entry<'_>,
+        policy: Policy,
+        args: impl Args<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let room = entry.room();
+        let mut scope = RootScope::new(entry.ctx());
+        let mut space = Space::new(&self.signature);
+        let mut references: SmallVec<[(usize, Ref); 4]> = SmallVec::new();
+        for (position, kind) in self.signature.params.iter().enumerate() {
+            let arg = args.item(position)?;
+            let value = match kind {
+                Kind::Ref(ty) => values::to_ref(&mut scope.as_context_mut(), ty, &arg).map(|reference| {
+                    references.push((position, reference));
+                    ValRaw::i64(0)
+                }),
+                _ => values::to_raw(kind, &arg),
+            };
+            space.push(value.map_err(|error| in_argument(py, position, error))?);
+        }
+        let call = || space.call(scope.as_context_mut(), self, &references);
+        if let Err(error) = gil::call(py, room, policy, &self.pace, call) {
+            return Err(with_thrown(py, scope.as_context_mut(), error));
+        }
+        let mut ctx = scope.as_context_mut();
+        let results = space.results(&mut ctx, &self.signature);
+        let mut values = results.iter().map(|value| values::from_val(py, &mut ctx, value));
+        match results.len() {
+            0 => Ok(py.None().into_bound(py)),
+            1 => values.next().unwrap_or_else(|| Ok(py.None().into_bound(py))),
+            _ => Ok(PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?.into_any()),
+        }
+    }
+}
+
+/// Says in a conversion error which argument it was about, as a note of the exception.
+#[cold]
+fn in_argument(py: Python<'_>, position: usize, error: PyErr) -> PyErr {
+    let note = format!("in argument {} of the WebAssembly function", position + 1);
+    let _ = error.value(py).call_method1("add_note", (note,));
+    error
+}
