@@ -219,6 +219,7 @@ def test_the_choices_are_those_of_the_engine() -> None:
         "cranelift_opt_level": ["speed", "speed_and_size", "none"],
         "cranelift_regalloc_algorithm": ["backtracking", "single_pass"],
         "compiler_inlining": ["no", "intrinsics", "inter_module", "inter_module_and_intra_gc", "yes"],
+        "gil": ["auto", "release", "hold"],
         "profiler": ["none", "jitdump", "vtune", "perfmap"],
         "wasm_backtrace_details": ["environment", "enable", "disable"],
         "collector": ["auto", "deferred_reference_counting", "null", "copying"],

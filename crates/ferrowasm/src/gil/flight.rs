@@ -188,7 +188,10 @@ pub(super) fn let_go() {
 /// Drops something with Python objects in it.
 pub(super) fn release<T>(objects: T) {
     if CURRENT.get().is_some() {
-        attached(Then::Resume, |_| drop(objects));
+        let mut objects = Some(objects);
+        attached(Then::Resume, |_| drop(objects.take()));
+        // There is no interpreter any more, and so nothing that could be freed.
+        std::mem::forget(objects);
     } else {
         // PyO3 puts them aside where it has detached from the interpreter.
         drop(objects);
