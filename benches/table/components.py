@@ -35,7 +35,8 @@ def rows() -> Iterator[Row]:
     for name, values in (("array.array", array.array("d", floats)), ("NumPy", numpy.array(floats))):
         yield Row(
             f"component list<f64> of 1,000, {name}",
-            ours=call(ours, "echo-floats", values),
+            # Into such a buffer again: a list would be an object for each number.
+            ours=call(ours, "echo-floats", values, form={"buffers": True}),
             rust="component list<f64>",
             targets=(of_rust(4),),
         )
@@ -43,7 +44,10 @@ def rows() -> Iterator[Row]:
     yield row("component record {u32, f64, string}", "echo-item", item, rust=None, times=40)
 
 
-def call(guest: ComponentGuest, name: str, *arguments: Any) -> Subject:
+def call(guest: ComponentGuest, name: str, *arguments: Any, form: dict[str, bool] | None = None) -> Subject:
+    """A call of a function, whose results have this form (see `Func.with_results`)."""
     func = guest.func(name)
+    if form:
+        func = func.with_results(**form)
     names = [f"argument{position}" for position in range(len(arguments))]
     return statement(f"f(store, {', '.join(names)})", f=func, store=guest.store, **dict(zip(names, arguments, strict=True)))

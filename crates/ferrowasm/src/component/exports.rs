@@ -83,7 +83,8 @@ impl Reader<'_> {
         Ok(match ty {
             ComponentItem::ComponentFunc(_) => {
                 let func = instance.get_func(entry.ctx(), index);
-                func.map(|func| Ok::<_, PyErr>(Bound::new(py, Func::new(py, entry, func)?)?.into_any())).transpose()?
+                func.map(|func| Ok::<_, PyErr>(Bound::new(py, Func::new(py, entry, self.component, func)?)?.into_any()))
+                    .transpose()?
             }
             ComponentItem::ComponentInstance(ty) => {
                 let nested = Reader { parent: Some(index), ..*self };

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use wasmtime::component::Component;
 
 use super::abi::{self, Form, Image, Lowering, Probed, Returned};
 use super::{resource, types};
 use crate::errors::OrRaise;
+use crate::gil::Pace;
 use crate::store::StoreArg;
 use crate::store::cell::Entry;
 use crate::vectorcall::{self, Args, Callable, Stack};
@@ -32,14 +34,22 @@ pub(crate) struct Func {
 struct Plan {
     probed: Probed,
     names: Vec<String>,
+    /// How long calls take, of a component that imports nothing of WASI.
+    pace: Option<Pace>,
 }
 
 impl Func {
-    /// A function of the store of `entry`.
-    pub(crate) fn new(py: Python<'_>, entry: &mut Entry<'_>, func: wasmtime::component::Func) -> PyResult<Func> {
+    /// A function of the store of `entry`, which an instance of `component` exports.
+    pub(crate) fn new(
+        py: Python<'_>,
+        entry: &mut Entry<'_>,
+        component: &Component,
+        func: wasmtime::component::Func,
+    ) -> PyResult<Func> {
         let probed = abi::probe(entry.ctx(), func).or_raise(py)?;
         let names = func.ty(entry.ctx()).params().map(|(name, _)| name.to_owned()).collect();
-        Ok(Func::with_plan(entry.shared.id, func, Arc::new(Plan { probed, names }), Form::default()))
+        let pace = (!imports_wasi(component)).then(Pace::default);
+        Ok(Func::with_plan(entry.shared.id, func, Arc::new(Plan { probed, names, pace }), Form::default()))
     }
 
     fn with_plan(store_id: u64, func: wasmtime::component::Func, plan: Arc<Plan>, form: Form) -> Func {
@@ -49,7 +59,7 @@ impl Func {
     fn call<'py>(&self, store: &Bound<'py, PyAny>, args: &impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = store.py();
         let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        let Plan { probed, names } = &*self.plan;
+        let Plan { probed, names, pace } = &*self.plan;
         if args.count() != names.len() {
             let (given, expected) = (args.count(), names.len());
             return Err(PyTypeError::new_err(format!(
@@ -61,7 +71,7 @@ impl Func {
         let mut image = Image::default();
         Lowering::new(py, entry.shared, &resource_type, &mut image).params(&probed.params, names, args)?;
         let mut returned = Returned::Nothing;
-        super::run(py, &mut entry, |ctx| probed.call(ctx, &image, self.form, &mut returned))?;
+        super::call(py, &mut entry, pace.as_ref(), |ctx| probed.call(ctx, &image, self.form, &mut returned))?;
         let value = match returned {
             Returned::Nothing => py.None(),
             Returned::Number(number) => number.to_python(py),
@@ -73,6 +83,10 @@ impl Func {
         };
         Ok(value.into_bound(py))
     }
+}
+
+fn imports_wasi(component: &Component) -> bool {
+    component.component_type().imports(component.engine()).any(|(name, _)| name.starts_with("wasi:"))
 }
 
 impl Callable for Func {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
-use smallvec::SmallVec;
 use wasmtime::StoreContextMut;
 
 use super::abi::{HostArguments, HostParams, HostResult};
@@ -31,7 +30,7 @@ impl Callback {
     /// Calls the callable for a component, with a `StoreContext` and the arguments.
     pub(crate) fn call(&self, mut ctx: StoreContextMut<'_, Data>, params: HostParams) -> wasmtime::Result<HostResult> {
         let shared = ctx.data().shared.clone();
-        let result = gil::attached(|py| {
+        let result = gil::callback(|py| {
             let HostArguments { values, resources } = params.into_arguments();
             for resource in &resources {
                 resource.get().set_store(ctx.data());
@@ -61,7 +60,7 @@ impl Callback {
         rep: u32,
     ) -> wasmtime::Result<()> {
         let shared = ctx.data().shared.clone();
-        gil::attached(|py| {
+        gil::callback(|py| {
             let _parking = shared.park_context(&mut ctx);
             // What the resource stands for lives until the destructor is done.
             let _kept = ty.and_then(|ty| shared.objects.take_resource(HostResource { ty, rep }));
@@ -77,8 +76,7 @@ impl Callback {
     ) -> PyResult<Bound<'py, PyAny>> {
         let callable = self.callable.get_owned(py)?;
         let context = Bound::new(py, StoreContext::new(shared.clone()))?;
-        let args: SmallVec<[_; 8]> = std::iter::once(context.clone().into_any()).chain(args).collect();
-        let result = vectorcall::call_python(&callable, args);
+        let result = vectorcall::call_python(&callable, std::iter::once(context.clone().into_any()).chain(args));
         context.get().frame().expire();
         match result {
             Ok(value) if asyncio::is_awaitable(&value) => Err(asyncio::refuse(&value, asyncio::NOT_IN_COMPONENTS)),

@@ -53,7 +53,7 @@ impl Instance {
         let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Instance")?;
         let Some(index) = ExportName::of(index, &self.component)?.index(&self.component) else { return Ok(None) };
         let func = self.instance.get_func(entry.ctx(), index);
-        func.map(|func| Func::new(store.py(), &mut entry, func)).transpose()
+        func.map(|func| Func::new(store.py(), &mut entry, &self.component, func)).transpose()
     }
 
     /// What the instance exports: functions, nested instances, modules and resource types by name, as items and as

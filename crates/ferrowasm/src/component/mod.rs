@@ -23,7 +23,7 @@ use wasmtime::StoreContextMut;
 
 use crate::asyncio;
 use crate::errors::{component_error, wasmtime_error};
-use crate::gil;
+use crate::gil::{self, Pace};
 use crate::store::Data;
 use crate::store::cell::Entry;
 
@@ -41,6 +41,21 @@ fn run<R: Send>(
         return Err(wasmtime_error(py, ASYNCHRONOUS_STORE));
     }
     gil::run(py, entry, |ctx| Ok(work(ctx)))?.map_err(|error| component_error(py, &error))
+}
+
+/// Calls a function whose `pace` is known if its component imports nothing but Python callables, which come back
+/// through the doorway. What else a component may import waits by itself, and runs with the interpreter released.
+fn call<R: Send>(
+    py: Python<'_>,
+    entry: &mut Entry<'_>,
+    pace: Option<&Pace>,
+    work: impl FnOnce(StoreContextMut<'_, Data>) -> wasmtime::Result<R> + Send,
+) -> PyResult<R> {
+    let Some(pace) = pace.filter(|_| !asyncio::needs_fiber(entry)) else { return run(py, entry, work) };
+    let room = entry.room();
+    let ctx = entry.ctx();
+    let policy = ctx.data().gil;
+    gil::call(py, room, policy, pace, || Ok(work(ctx)))?.map_err(|error| component_error(py, &error))
 }
 
 /// `ferrowasm.component._native`.

@@ -16,6 +16,7 @@ use super::kept::{Exported, Immutable, has_items};
 use super::shape::{Cases, Classes, Field, Int, Kind, Map, Member, Name, Shape, Style, Tuple};
 use crate::component::record::{Variant, is_record};
 use crate::component::resource::{Moved, ResourceAny, ResourceHost};
+use crate::numbers;
 use crate::store::cell::Shared;
 use crate::store::objects::HostResource;
 use crate::values;
@@ -333,11 +334,21 @@ fn number(kind: &Kind, value: &Bound<'_, PyAny>) -> Lowered<u64> {
 }
 
 fn integer(int: Int, value: &Bound<'_, PyAny>) -> Lowered<u64> {
+    if let Ok(number) = value.cast_exact::<PyInt>()
+        && let Some(number) = numbers::small(number)
+        && int.bytes < 8
+    {
+        // What nearly all arguments are. A register holds integers of up to 32 bits as an i32.
+        let (least, greatest) = int.range();
+        if i128::from(number) >= least && i128::from(number) <= greatest {
+            return Ok(u64::from(number as u32));
+        }
+    }
     let index;
     let number = match value.cast::<PyInt>() {
         Ok(number) => number,
         Err(_) if value.hasattr("__index__")? => {
-            index = crate::numbers::index(value, "an integer")?;
+            index = numbers::index(value, "an integer")?;
             &index
         }
         Err(_) => return Err(Failure::expected(&format!("an int for {int}"), value)),
