@@ -496,6 +496,11 @@ GROUPS = (
                 "returns 'path, guest_path, fs_mutable=True'",
                 "returns 'path, guest_path, dir_perms=None, file_perms=None, fs_mutable=None'",
             ),
+            "package.signature_of_Store.set_limits": Difference(
+                "returns 'memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1'",
+                "returns 'memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1, hostcall_data=-1, "
+                "component_handles=-1'",
+            ),
             "package.signature_of_TableType": Difference(
                 "returns 'valtype, limits'",
                 "returns 'valtype, limits, is_64=False'",
@@ -521,6 +526,20 @@ GROUPS = (
             "package.signature_of_component.Component.deserialize_file": Difference(
                 "returns 'engine, path'",
                 "returns 'engine, path, trusted=False'",
+            ),
+        },
+    ),
+    Group(
+        "Running code can be interrupted",
+        "Compiled code looks at a clock when a function starts and in every loop (`Config.interruptible`). The engine takes a "
+        "trap of a function's first instruction for one of that look, and gives the place where the function starts.",
+        {
+            "trap.frames_have_offsets": Difference("returns [[1, 31], [1, 35]]", "returns [[0, 30], [1, 35]]"),
+            "trap.the_message_shows_the_backtrace": Difference(
+                "returns ['error while executing at wasm backtrace:', '    0:     0x1f - <unknown>!inner', "
+                "'    1:     0x23 - <unknown>!outer', '', 'Caused by:', '    wasm trap: wasm `unreachable` instruction executed']",
+                "returns ['error while executing at wasm backtrace:', '    0:     0x1e - <unknown>!inner', "
+                "'    1:     0x23 - <unknown>!outer', '', 'Caused by:', '    wasm trap: wasm `unreachable` instruction executed']",
             ),
         },
     ),

@@ -31,6 +31,7 @@ INTERNAL = {
     "cache_check": "the cache of compiled code",
     "cache_key": "the cache of compiled code",
     "cache_save": "the cache of compiled code",
+    "component_wit": "the command line",
     "is_compiled_component": "the command line",
     "is_component": "the command line",
     "instrument": "`snapshot`",

@@ -473,9 +473,8 @@ fn module(py: Python<'_>, engine: &EngineState, shape: &Shape) -> PyResult<Modul
         return Ok(module.clone());
     }
     let text = shape.text();
-    let module = gil::detached(py, || Module::new(&engine.engine, text)).map_err(|error| {
+    let module = gil::detached(py, || Module::new(&engine.engine, text)).inspect_err(|error| {
         let _ = error.value(py).call_method1("add_note", ("map compiles a helper module, which failed",));
-        error
     })?;
     engine.map_modules.lock().insert(shape.clone(), module.clone());
     Ok(module)

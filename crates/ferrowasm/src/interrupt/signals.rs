@@ -55,12 +55,11 @@ pub(super) fn handle_inside(ctx: &mut StoreContextMut<'_, Data>) -> Result<()> {
 
 fn look(work: impl for<'py> FnOnce(Python<'py>) -> PyResult<()>) -> Result<()> {
     let start = Instant::now();
-    let result = gil::attached(|py| {
+    gil::attached(|py| {
         let waited = start.elapsed();
         NEXT.set(Some(Instant::now() + (waited * PAUSE).clamp(ticker::PERIOD / 2, LONGEST)));
         work(py)
-    });
-    result
+    })
 }
 
 /// Whether this is the thread that Python runs signal handlers on, if that was found out in this process.
