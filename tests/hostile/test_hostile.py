@@ -32,6 +32,7 @@ EXCUSED = {
     "same_store_two_threads_traps": "compares the names of classes; `StoreBusyError` is a `RuntimeError`",
     "same_store_two_threads_callbacks": "compares the names of classes; `StoreBusyError` is a `RuntimeError`",
     "same_store_memory_grow_race": "compares the names of classes; `StoreBusyError` is a `RuntimeError`",
+    "same_store_instantiate_race": "compares the names of classes; `StoreBusyError` is a `RuntimeError`",
     "own_stores_scaling_pure_wasm": "a claim about speed, which the benchmarks hold",
     "shutdown_daemon_thread_in_callback": "open: before CPython 3.14 the interpreter's end sometimes unwinds a daemon thread through the engine",
     "pickle_objects/Config": "a configuration is pickled with its settings, which the case does not expect to be possible",

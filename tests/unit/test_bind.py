@@ -16,6 +16,7 @@ from ferrowasm import (
     BoundFunc,
     Caller,
     ClosedError,
+    Func,
     SignatureError,
     Store,
     StoreBusyError,
@@ -37,7 +38,7 @@ WAT = """(module
 
 def bound(name: str) -> BoundFunc:
     store, exports = instantiate(WAT)
-    return exports[name].bind(store)
+    return exports.func(name).bind(store)
 
 
 def test_a_bound_function_takes_the_arguments_alone() -> None:
@@ -60,7 +61,7 @@ def test_a_bound_function_is_callable_in_every_way() -> None:
 
 def test_errors_are_those_of_the_function() -> None:
     store, exports = instantiate(WAT)
-    add = exports["add"]
+    add = exports.func("add")
     for args in [(), (1,), (1, 2, 3), ("1", 2), (1, None), (2**32, 1), (1, 2.5)]:
         with pytest.raises(Exception) as plain:
             add(store, *args)
@@ -72,7 +73,7 @@ def test_errors_are_those_of_the_function() -> None:
     with raises(SignatureError, "too few parameters provided: given 0, expected 2"):
         add.bind(store)()
     with pytest.raises(Trap) as trapped:
-        exports["trap"].bind(store)()
+        exports.func("trap").bind(store)()
     assert trapped.value.trap_code == TrapCode.UNREACHABLE
 
 
@@ -84,18 +85,18 @@ def test_keyword_arguments_are_refused() -> None:
 def test_binding_to_another_store_is_refused() -> None:
     _, exports = instantiate(WAT)
     with raises(WrongStoreError, "this Func belongs to another store; pass the store that it was made in"):
-        exports["add"].bind(Store())
+        exports.func("add").bind(Store())
 
 
 def test_binding_to_something_else_is_refused() -> None:
     _, exports = instantiate(WAT)
     with raises(TypeError, "expected a Store, Caller or StoreContext, got int"):
-        exports["add"].bind(1)
+        exports.func("add").bind(1)  # type: ignore[arg-type]
 
 
 def test_a_bound_function_keeps_its_store_alive() -> None:
     store, exports = instantiate(WAT)
-    add = exports["add"].bind(store)
+    add = exports.func("add").bind(store)
     reference = weakref.ref(store)
     del store, exports
     gc.collect()
@@ -131,9 +132,9 @@ def test_a_bound_function_can_be_called_in_a_callback_of_its_store() -> None:
     store = Store()
     wat = '(module (import "" "h" (func $h (result i32))) (func (export "f") (result i32) (call $h)))'
     _, exports = instantiate(WAT, (), store)
-    add = exports["add"].bind(store)
+    add = exports.func("add").bind(store)
     _, outer = instantiate(wat, [host(store, lambda: add(20, 22), "", "i")], store)
-    assert outer["f"].bind(store)() == 42
+    assert outer.func("f").bind(store)() == 42
 
 
 def test_a_function_bound_to_a_caller_outlives_the_callback() -> None:
@@ -141,13 +142,15 @@ def test_a_function_bound_to_a_caller_outlives_the_callback() -> None:
     made: list[BoundFunc] = []
 
     def callback(caller: Caller) -> int:
-        made.append(caller["g"].bind(caller))
+        g = caller["g"]
+        assert isinstance(g, Func)
+        made.append(g.bind(caller))
         return int(made[0]())
 
     wat = """(module (import "" "h" (func $h (result i32)))
       (func (export "f") (result i32) (call $h)) (func (export "g") (result i32) (i32.const 6)))"""
     _, exports = instantiate(wat, [host(store, callback, "", "i", access_caller=True)], store)
-    assert exports["f"](store) == 6
+    assert exports.func("f")(store) == 6
     assert made[0]() == 6
     assert made[0].store is store
 
@@ -165,15 +168,15 @@ def test_a_bound_function_of_a_store_that_runs_on_another_thread_is_busy() -> No
     thread.start()
     assert inside.wait(20)
     with pytest.raises(StoreBusyError):
-        exports["add"].bind(store)
+        exports.func("add").bind(store)
     over.set()
     thread.join()
-    assert exports["add"].bind(store)(1, 2) == 3
+    assert exports.func("add").bind(store)(1, 2) == 3
 
 
 def test_a_bound_function_tells_what_it_is() -> None:
     store, exports = instantiate(WAT)
-    func = exports["add"]
+    func = exports.func("add")
     add = func.bind(store)
     assert repr(add) == "<BoundFunc (func (param i32 i32) (result i32))>"
     assert add.func is func
@@ -188,25 +191,25 @@ def test_a_bound_function_cannot_be_copied(copying: Any) -> None:
 
 def test_a_bound_function_is_made_by_bind_only() -> None:
     with pytest.raises(TypeError):
-        BoundFunc()  # type: ignore[call-arg]
+        BoundFunc()
 
 
 @pytest.mark.parametrize("gil", [None, "auto", "release", "hold"])
 def test_a_policy_for_the_interpreter_lock_can_be_given(gil: Any) -> None:
     store, exports = instantiate(WAT)
-    add = exports["add"].bind(store, gil=gil)
+    add = exports.func("add").bind(store, gil=gil)
     assert [add(n, n) for n in range(200)] == [2 * n for n in range(200)]
 
 
 def test_an_unknown_policy_is_refused() -> None:
     store, exports = instantiate(WAT)
     with raises(ValueError, "unknown gil policy \"never\": expected 'auto', 'release' or 'hold'"):
-        exports["add"].bind(store, gil="never")  # type: ignore[arg-type]
+        exports.func("add").bind(store, gil="never")  # type: ignore[arg-type]
 
 
 def test_a_policy_that_could_deadlock_is_refused() -> None:
     store = Store(engine_with(shared_memory=True))
     _, exports = instantiate(WAT, (), store)
     with pytest.raises(WasmtimeError, match='gil = "hold" does not go with shared_memory'):
-        exports["add"].bind(store, gil="hold")
-    assert exports["add"].bind(store, gil="release")(1, 2) == 3
+        exports.func("add").bind(store, gil="hold")
+    assert exports.func("add").bind(store, gil="release")(1, 2) == 3

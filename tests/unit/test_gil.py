@@ -86,14 +86,14 @@ def test_other_threads_run_during_a_long_call(mode: str) -> None:
     store, exports = make(mode)
     with counting() as count:
         before = count[0]
-        exports["spin"](store, LONG)
+        exports.func("spin")(store, LONG)
         assert count[0] - before > 5
 
 
 @pytest.mark.parametrize("short", [0, 1, 500])
 def test_other_threads_run_during_a_long_call_after_short_ones(mode: str, short: int) -> None:
     store, exports = make(mode)
-    spin = exports["spin"]
+    spin = exports.func("spin")
     for _ in range(short):
         spin(store, 1)
     with counting() as count:
@@ -105,19 +105,24 @@ def test_other_threads_run_during_a_long_call_after_short_ones(mode: str, short:
 def test_other_threads_run_during_long_stretches_around_a_host_function(mode: str) -> None:
     seen: list[int] = []
     with counting() as count:
-        store, exports = make(mode, lambda x: seen.append(count[0]) or x)
+
+        def note(x: int) -> int:
+            seen.append(count[0])
+            return x
+
+        store, exports = make(mode, note)
         before = count[0]
-        exports["spin_call_spin"](store, LONG)
+        exports.func("spin_call_spin")(store, LONG)
         assert seen[0] - before > 5
         assert count[0] - seen[0] > 5
 
 
 def test_hold_without_ticks_lasts_to_the_end_of_the_call() -> None:
     store, exports = make("hold", interruptible=False)
-    exports["id"](store, 1)
+    exports.func("id")(store, 1)
     with counting() as count:
         before = count[0]
-        exports["spin"](store, LONG)
+        exports.func("spin")(store, LONG)
         during = count[0] - before
     assert during <= 2
 
@@ -125,10 +130,10 @@ def test_hold_without_ticks_lasts_to_the_end_of_the_call() -> None:
 def test_auto_without_ticks_releases() -> None:
     store, exports = make("auto", interruptible=False)
     for _ in range(200):
-        exports["spin"](store, 1)
+        exports.func("spin")(store, 1)
     with counting() as count:
         before = count[0]
-        exports["spin"](store, LONG)
+        exports.func("spin")(store, LONG)
         assert count[0] - before > 5
 
 
@@ -153,7 +158,7 @@ def test_a_host_function_waits_for_a_lock_that_another_thread_holds(mode: str) -
         thread = threading.Thread(target=hold)
         thread.start()
         assert held.wait(20)
-        assert exports["call"](store, rounds) == rounds + 1
+        assert exports.func("call")(store, rounds) == rounds + 1
         thread.join()
 
 
@@ -168,7 +173,7 @@ def test_a_loop_that_asks_the_host_ends_when_another_thread_says_so(mode: str) -
 
     thread = threading.Thread(target=say)
     thread.start()
-    exports["until"](store)
+    exports.func("until")(store)
     thread.join()
     assert said
 
@@ -190,7 +195,7 @@ def test_two_threads_take_turns_through_a_condition(mode: str) -> None:
 
     def play(me: int, done: list[int]) -> None:
         store, exports = make(mode, player(me))
-        done.extend(exports["call"](store, n) for n in range(300))
+        done.extend(exports.func("call")(store, n) for n in range(300))
 
     results: list[list[int]] = [[], []]
     threads = [threading.Thread(target=play, args=(me, results[me])) for me in range(2)]
@@ -209,7 +214,7 @@ def test_threads_with_many_short_calls_get_their_own_results(mode: str) -> None:
     def work(base: int) -> None:
         store = Store(engine)
         exports = Instance(store, module, [host(store, lambda x: x + base, "i", "i")]).exports(store)
-        call, same = exports["call"], exports["id"]
+        call, same = exports.func("call"), exports.func("id")
         for n in range(20_000):
             if (got := call(store, n)) != n + base or same(store, n) != n:
                 wrong.append((n, got))
@@ -234,15 +239,15 @@ def test_an_exception_of_a_callback_comes_out_and_the_next_calls_work(mode: str,
     store, exports = make(mode, callback)
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt) as caught:
-            exports["spin_call_spin"](store, rounds)
+            exports.func("spin_call_spin")(store, rounds)
         assert caught.value is error
-        assert exports["call"](store, 5) == 5
+        assert exports.func("call")(store, 5) == 5
         with pytest.raises(Trap) as trapped:
-            exports["trap"](store)
+            exports.func("trap")(store)
         assert trapped.value.trap_code == TrapCode.UNREACHABLE
     with counting() as count:
         before = count[0]
-        exports["spin"](store, LONG)
+        exports.func("spin")(store, LONG)
         assert count[0] - before > 5
 
 
@@ -253,13 +258,13 @@ def test_calls_nest_with_short_and_long_stretches_in_between(mode: str) -> None:
     def callback(x: int) -> int:
         depths.append(x)
         # Every other level runs for longer than a tick.
-        exports["spin"](store, LONG // 20 if x % 2 else 1)
-        return exports["call"](store, x - 1) if x else 0
+        exports.func("spin")(store, LONG // 20 if x % 2 else 1)
+        return exports.func("call")(store, x - 1) if x else 0
 
     _, exports = instantiate(WAT, [host(store, callback, "i", "i")], store)
     with counting() as count:
         before = count[0]
-        assert exports["call"](store, 6) == 0
+        assert exports.func("call")(store, 6) == 0
         assert count[0] - before > 1
     assert depths == [6, 5, 4, 3, 2, 1, 0]
 
@@ -267,10 +272,10 @@ def test_calls_nest_with_short_and_long_stretches_in_between(mode: str) -> None:
 @pytest.mark.parametrize("other", MODES)
 def test_calls_into_a_store_of_another_mode_nest(mode: str, other: str) -> None:
     inner_store, inner = make(other)
-    store, exports = make(mode, lambda x: inner["id"](inner_store, x) + 1)
-    assert [exports["call"](store, n) for n in range(200)] == list(range(1, 201))
-    inner["spin"](inner_store, LONG // 20)
-    assert exports["call"](store, 1) == 2
+    store, exports = make(mode, lambda x: inner.func("id")(inner_store, x) + 1)
+    assert [exports.func("call")(store, n) for n in range(200)] == list(range(1, 201))
+    inner.func("spin")(inner_store, LONG // 20)
+    assert exports.func("call")(store, 1) == 2
 
 
 def test_objects_behind_references_are_freed_during_calls(mode: str) -> None:
@@ -291,9 +296,9 @@ def test_objects_behind_references_are_freed_during_calls(mode: str) -> None:
         (loop $again (drop (call $h)) (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
       (func (export "same") (param externref i32) (result i32 externref) (local.get 1) (local.get 0)))"""
     _, exports = instantiate(wat, [host(store, fresh, "", "e")], store)
-    exports["many"](store, 30_000)
+    exports.func("many")(store, 30_000)
     thing = fresh()
-    assert exports["same"](store, thing, 7) == [7, thing]
+    assert exports.func("same")(store, thing, 7) == [7, thing]
     store.gc()
     gc.collect()
     assert len(alive) < 10
@@ -316,7 +321,7 @@ def test_a_wait_for_standard_input_lets_other_threads_run(mode: str) -> None:
         wasi = WasiConfig()
         wasi.stdin_file = f"/proc/self/fd/{source.fileno()}"
         store.set_wasi(wasi)
-        read = linker.instantiate(store, Module(engine, wat)).exports(store)["read"]
+        read = linker.instantiate(store, Module(engine, wat)).exports(store).func("read")
         for byte in b"abc":
             thread = threading.Timer(0.02, sink.write, [bytes([byte])])
             thread.start()
@@ -338,7 +343,7 @@ def test_a_wait_for_another_thread_through_shared_memory_ends(mode: str) -> None
 
     memory = SharedMemory(engine, MemoryType(Limits(1, 1), shared=True))
     store = Store(engine)
-    wait = Instance(store, Module(engine, wat), [memory]).exports(store)["wait"]
+    wait = Instance(store, Module(engine, wat), [memory]).exports(store).func("wait")
     woken: list[int] = []
 
     def wake() -> None:
