@@ -126,6 +126,35 @@ def test_handles_name_their_resource_type() -> None:
     assert (c.ResourceType.host(1) == 1) is False
 
 
+WORLD = """(component
+  (import "log" (func (param "line" string)))
+  (import "ns:pkg/host" (instance (export "now" (func (result u64)))))
+  (import "lib" (core module (import "m" "f" (func (param i32))) (export "g" (global i64)))){extra}
+  (type $point' (record (field "x" s32)))
+  (export $point "point" (type $point')))"""
+
+
+def test_types_of_whole_components_print_as_wit_and_compare_by_structure() -> None:
+    engine = Engine()
+    types = [c.Component(engine, WORLD.format(extra=extra)).type for extra in ("", "", '(import "more" (func))')]
+    same, again, other = types
+    assert repr(same) == (
+        "component {import log: func(line: string); import ns:pkg/host: interface {now: func() -> u64}; "
+        'import lib: (core module (import "m" "f" (func (param i32))) (export "g" (global i64))); export point: record {x: s32}}'
+    )
+    assert same == again
+    assert hash(same) == hash(again)
+    assert same != other
+    imports, imports_again = same.imports(engine), again.imports(engine)
+    for name, kind in (("ns:pkg/host", c.ComponentInstanceType), ("lib", c.ModuleType)):
+        assert isinstance(imports[name], kind)
+        assert imports[name] == imports_again[name]
+        assert hash(imports[name]) == hash(imports_again[name])
+    assert imports["lib"] != imports["ns:pkg/host"]
+    same.close()
+    assert repr(same) == "<ComponentType (closed)>"
+
+
 def test_types_are_closed_like_other_objects() -> None:
     engine = Engine()
     ty = c.Component(engine, pair("(list u8)")).type

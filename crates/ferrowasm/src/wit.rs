@@ -152,8 +152,7 @@ impl Printer<'_> {
 
     /// The items of an interface. What belongs to a resource is printed with it.
     fn body(&mut self, id: ComponentInstanceTypeId, interface: Option<&str>, indent: &str) -> String {
-        let exports: Vec<_> =
-            self.types[id].exports.iter().map(|(name, item)| (name.clone(), item.ty)).collect();
+        let exports: Vec<_> = self.types[id].exports.iter().map(|(name, item)| (name.clone(), item.ty)).collect();
         let mut items = Vec::new();
         for (name, ty) in &exports {
             match ty {

@@ -2,7 +2,7 @@
 //! `ferrowasm.component._types`.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyFrozenSet, PyList, PyTuple};
 use wasmtime::component::Component;
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 
@@ -101,13 +101,30 @@ struct Owned<T> {
 
 impl<T> Owned<T> {
     /// The type, if `engine` is the one it belongs to.
-    fn get_for(&self, engine: &Bound<'_, Engine>, kind: &'static str) -> PyResult<(&T, &Component)> {
+    fn get_for(&self, engine: &Bound<'_, Engine>, kind: &'static str) -> PyResult<&Owned<T>> {
         if wasmtime::Engine::same(engine.get().get()?, self.component.engine()) {
-            Ok((&self.ty, &self.component))
+            Ok(self)
         } else {
             Err(Misuse::WrongEngine(kind).into())
         }
     }
+}
+
+/// What a type consists of, as Python values that compare by structure.
+trait Inspected {
+    /// A tuple of all imports and exports.
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>>;
+
+    /// The imports and exports as in WIT, or in the text format if they are those of core WebAssembly.
+    fn lines(&self, py: Python<'_>) -> PyResult<Vec<String>>;
+
+    /// The whole in the same form.
+    fn text(&self, py: Python<'_>) -> PyResult<String>;
+}
+
+/// Named items as WIT has them in a block, each after `keyword`.
+fn declarations(keyword: &str, items: &Bound<'_, PyDict>) -> PyResult<Vec<String>> {
+    items.iter().map(|(name, item)| Ok(format!("{keyword}{name}: {}", item.repr()?))).collect()
 }
 
 /// Defines a class for a type that is looked at through an engine.
@@ -124,7 +141,7 @@ macro_rules! inspected {
                 $class { ty: Managed::new(stringify!($class), Owned { ty, component: component.clone() }) }
             }
 
-            fn get_for(&self, engine: &Bound<'_, Engine>) -> PyResult<(&$ty, &Component)> {
+            fn get_for(&self, engine: &Bound<'_, Engine>) -> PyResult<&Owned<$ty>> {
                 self.ty.get()?.get_for(engine, stringify!($class))
             }
 
@@ -142,6 +159,23 @@ macro_rules! inspected {
             #[getter]
             fn ty(slf: Bound<'_, Self>) -> Bound<'_, Self> {
                 slf
+            }
+
+            fn __eq__(&self, other: &Bound<'_, Self>) -> PyResult<bool> {
+                let py = other.py();
+                self.parts(py)?.eq(other.get().parts(py)?)
+            }
+
+            fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+                // Equality does not ask for the order either.
+                PyFrozenSet::new(py, self.lines(py)?)?.hash()
+            }
+
+            fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+                match self.ty.get() {
+                    Ok(_) => self.text(py),
+                    Err(_) => Ok(concat!("<", stringify!($class), " (closed)>").to_owned()),
+                }
             }
         }
     };
@@ -162,18 +196,64 @@ inspected! {
     ModuleType, wasmtime::component::types::Module
 }
 
+impl Owned<wasmtime::component::types::Component> {
+    fn imports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        items(py, &self.component, self.ty.imports(self.component.engine()))
+    }
+
+    fn exports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        items(py, &self.component, self.ty.exports(self.component.engine()))
+    }
+}
+
+impl Inspected for ComponentType {
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let ty = self.ty.get()?;
+        PyTuple::new(py, [ty.imports(py)?, ty.exports(py)?])
+    }
+
+    fn lines(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let ty = self.ty.get()?;
+        let mut lines = declarations("import ", &ty.imports(py)?)?;
+        lines.extend(declarations("export ", &ty.exports(py)?)?);
+        Ok(lines)
+    }
+
+    fn text(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("component {{{}}}", self.lines(py)?.join("; ")))
+    }
+}
+
 #[pymethods]
 impl ComponentType {
     /// The imports by name. `engine` is the one of the component.
     fn imports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyDict>> {
-        let (ty, component) = self.get_for(engine)?;
-        items(py, component, ty.imports(component.engine()))
+        self.get_for(engine)?.imports(py)
     }
 
     /// The exports by name. `engine` is the one of the component.
     fn exports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyDict>> {
-        let (ty, component) = self.get_for(engine)?;
-        items(py, component, ty.exports(component.engine()))
+        self.get_for(engine)?.exports(py)
+    }
+}
+
+impl Owned<wasmtime::component::types::ComponentInstance> {
+    fn exports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        items(py, &self.component, self.ty.exports(self.component.engine()))
+    }
+}
+
+impl Inspected for ComponentInstanceType {
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, [self.ty.get()?.exports(py)?])
+    }
+
+    fn lines(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        declarations("", &self.ty.get()?.exports(py)?)
+    }
+
+    fn text(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("interface {{{}}}", self.lines(py)?.join("; ")))
     }
 }
 
@@ -181,8 +261,37 @@ impl ComponentType {
 impl ComponentInstanceType {
     /// The exports by name. `engine` is the one of the component.
     fn exports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyDict>> {
-        let (ty, component) = self.get_for(engine)?;
-        items(py, component, ty.exports(component.engine()))
+        self.get_for(engine)?.exports(py)
+    }
+}
+
+impl Owned<wasmtime::component::types::Module> {
+    fn imports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let imports = self.ty.imports(self.component.engine());
+        PyList::new(py, imports.map(|((module, name), ty)| crate::types::ImportType::of(module, name, &ty)))
+    }
+
+    fn exports<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let exports = self.ty.exports(self.component.engine());
+        PyList::new(py, exports.map(|(name, ty)| crate::types::ExportType::of(name, &ty)))
+    }
+}
+
+impl Inspected for ModuleType {
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let ty = self.ty.get()?;
+        PyTuple::new(py, [ty.imports(py)?, ty.exports(py)?])
+    }
+
+    fn lines(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let ty = self.ty.get()?;
+        let items = ty.imports(py)?.iter().chain(ty.exports(py)?.iter()).collect::<Vec<_>>();
+        items.iter().map(|item| Ok(item.repr()?.to_string())).collect()
+    }
+
+    fn text(&self, py: Python<'_>) -> PyResult<String> {
+        let items = self.lines(py)?.into_iter().map(|line| format!(" {line}"));
+        Ok(format!("(core module{})", items.collect::<String>()))
     }
 }
 
@@ -190,15 +299,11 @@ impl ComponentInstanceType {
 impl ModuleType {
     /// The imports, as a list of `ImportType`. `engine` is the one of the component.
     fn imports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyList>> {
-        let (ty, component) = self.get_for(engine)?;
-        let imports = ty.imports(component.engine());
-        PyList::new(py, imports.map(|((module, name), ty)| crate::types::ImportType::of(module, name, &ty)))
+        self.get_for(engine)?.imports(py)
     }
 
     /// The exports, as a list of `ExportType`. `engine` is the one of the component.
     fn exports<'py>(&self, py: Python<'py>, engine: &Bound<'py, Engine>) -> PyResult<Bound<'py, PyList>> {
-        let (ty, component) = self.get_for(engine)?;
-        let exports = ty.exports(component.engine());
-        PyList::new(py, exports.map(|(name, ty)| crate::types::ExportType::of(name, &ty)))
+        self.get_for(engine)?.exports(py)
     }
 }
