@@ -80,6 +80,7 @@ def a_trap_is_an_exception(w: Package) -> object:
 
 @case
 def the_message_shows_the_backtrace(w: Package) -> object:
+    """The lines of `Trap.message`, with the trap in the first instruction of a function"""
     return _trap(w).message.splitlines()
 
 
@@ -96,6 +97,7 @@ def frames_are_listed_from_the_innermost(w: Package) -> object:
 
 @case
 def frames_have_offsets(w: Package) -> object:
+    """`Frame.func_offset` and `Frame.module_offset`, with the trap in the first instruction of a function"""
     return [[frame.func_offset, frame.module_offset] for frame in _trap(w).frames]
 
 
