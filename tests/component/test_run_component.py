@@ -43,9 +43,9 @@ def test_the_limits_hold() -> None:
 
 def test_folders_in_memory_are_read_and_written() -> None:
     folder = MemoryFolder({"a": b"from the host"})
-    assert command("read", "/work/a", mounts={"/work": folder}).stdout == b"from the host"
-    assert command("write", "/work/b", input=b"from the guest", mounts={"/work": folder}).returncode == 0
-    assert command("mkdir", "/work/c", mounts={"/work": folder}).returncode == 0
+    assert command("read", "/data/a", mounts={"/data": folder}).stdout == b"from the host"
+    assert command("write", "/data/b", input=b"from the guest", mounts={"/data": folder}).returncode == 0
+    assert command("mkdir", "/data/c", mounts={"/data": folder}).returncode == 0
     assert folder.files() == {"a": b"from the host", "b": b"from the guest"}
     assert folder.folders() == ["c"]
     assert command("read", "/in/x.txt", mounts={"/in/x.txt": b"one file"}).stdout == b"one file"
