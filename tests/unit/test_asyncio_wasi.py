@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from async_support import ADD, LOOPS, exports_of
-from test_wasi import SUCCESS, Guest
+from wasi_support import SUCCESS, Guest
 
 from ferrowasm import WasiConfig
 

@@ -6,7 +6,7 @@ import gc
 
 import pytest
 from support import raises
-from test_wasi import SUCCESS, Guest
+from wasi_support import SUCCESS, Guest
 
 from ferrowasm import Engine, Instance, Linker, Module, OutputLimitError, Store, WasiConfig
 from ferrowasm.component import Component

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from test_wasi import BADF, IO, NOENT, O_CREAT, O_DIRECTORY, O_TRUNC, PERM, READ, SUCCESS, WRITE, Guest
+from wasi_support import BADF, IO, NOENT, O_CREAT, O_DIRECTORY, O_TRUNC, PERM, READ, SUCCESS, WRITE, Guest
 
 from ferrowasm import DirPerms, FilePerms, WasiConfig
 
