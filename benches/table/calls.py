@@ -41,6 +41,13 @@ def rows() -> Iterator[Row]:
         targets=(faster(180), of_floor(5, "math.gcd")),
     )
     yield Row(
+        "call add(i32, i32), bound to its store",
+        ours=statement("f(1, 2)", f=ours.exports["add"].bind(ours.store)),
+        rust="add",
+        floor=gcd,
+        targets=(of_floor(3, "math.gcd"),),
+    )
+    yield Row(
         "wasm calls a Python function",
         ours=statement(f"f(store, {CALLBACKS})", CALLBACKS, f=ours.exports["call_host"], store=ours.store),
         theirs=statement(f"f(store, {CALLBACKS})", CALLBACKS, f=theirs.exports["call_host"], store=theirs.store),
