@@ -118,7 +118,18 @@ fn check_blocks(path: &Path) -> std::io::Result<Result<(), Damage>> {
 }
 
 /// A kind of compiled code.
-pub(crate) trait Artifact: Sized + Send {
+pub(crate) trait Artifact: Sized + Send + Sync {
+    /// The name of its class in Python.
+    const KIND: &'static str;
+
+    /// Compiles the binary format.
+    fn compile(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Self>;
+
+    /// The engine's own format.
+    fn serialize(&self) -> wasmtime::Result<Vec<u8>>;
+
+    fn engine(&self) -> &Engine;
+
     /// # Safety
     ///
     /// As for `Module::deserialize`: the bytes are what the engine serialised.
@@ -132,6 +143,20 @@ pub(crate) trait Artifact: Sized + Send {
 }
 
 impl Artifact for Module {
+    const KIND: &'static str = "Module";
+
+    fn compile(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Module> {
+        Module::from_binary(engine, binary)
+    }
+
+    fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
+        Module::serialize(self)
+    }
+
+    fn engine(&self) -> &Engine {
+        Module::engine(self)
+    }
+
     unsafe fn from_bytes(engine: &Engine, code: &[u8]) -> wasmtime::Result<Module> {
         // SAFETY: the contract is the same.
         unsafe { Module::deserialize(engine, code) }
@@ -144,6 +169,20 @@ impl Artifact for Module {
 }
 
 impl Artifact for Component {
+    const KIND: &'static str = "Component";
+
+    fn compile(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Component> {
+        Component::from_binary(engine, binary)
+    }
+
+    fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
+        Component::serialize(self)
+    }
+
+    fn engine(&self) -> &Engine {
+        Component::engine(self)
+    }
+
     unsafe fn from_bytes(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
         // SAFETY: the contract is the same.
         unsafe { Component::deserialize(engine, code) }

@@ -8,11 +8,12 @@ use pyo3::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::artifact;
+use crate::code::bytes_of;
 use crate::component::compiled::Component;
 use crate::engine::Engine;
 use crate::errors::expected;
 use crate::gil;
-use crate::module::{Module, bytes_of};
+use crate::module::Module;
 use crate::paths;
 
 /// A name for what `engine` makes of `wasm`: it differs when the bytes, the settings that matter for compiled code, the

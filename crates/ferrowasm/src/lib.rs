@@ -6,6 +6,7 @@ mod borrowed;
 mod buffer;
 mod cache;
 mod caller;
+mod code;
 mod compile;
 mod component;
 mod config;

@@ -1,19 +1,14 @@
 //! `Module`: compiled core WebAssembly.
 
-use std::sync::Arc;
-
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
+use pyo3::types::{PyByteArray, PyString, PyType};
 
-use crate::artifact;
-use crate::compile::compile;
-use crate::engine::{Engine, EngineState};
+use crate::code::{self, Code, CodeClass, bytes_of};
+use crate::engine::Engine;
 use crate::errors::Misuse;
 use crate::gil;
 use crate::managed::{Managed, managed, two_phase};
-use crate::paths;
-use crate::text;
 use crate::types::{ExportType, ImportType};
 
 /// A compiled WebAssembly module. It belongs to no store: one module can be instantiated in any store of its engine, on
@@ -26,70 +21,41 @@ use crate::types::{ExportType, ImportType};
 /// not enable.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm")]
 pub(crate) struct Module {
-    module: Managed<Compiled>,
+    code: Managed<Code<wasmtime::Module>>,
 }
 
-struct Compiled {
-    module: wasmtime::Module,
-    engine: Arc<EngineState>,
+impl CodeClass for Module {
+    type Artifact = wasmtime::Module;
+
+    fn code(&self) -> &Managed<Code<wasmtime::Module>> {
+        &self.code
+    }
 }
 
 impl Module {
     fn empty() -> Module {
-        Module { module: Managed::empty("Module") }
-    }
-
-    /// An object of `class`, which is `Module` or a subclass of it; the `__init__` of the subclass does not run.
-    pub(crate) fn wrap<'py>(
-        class: &Bound<'py, PyType>,
-        module: wasmtime::Module,
-        engine: &Arc<EngineState>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let object = class.call_method1("__new__", (class,))?;
-        object.cast::<Module>()?.get().module.initialise(Compiled { module, engine: engine.clone() })?;
-        Ok(object)
+        Module { code: Managed::empty("Module") }
     }
 
     pub(crate) fn get(&self) -> Result<&wasmtime::Module, Misuse> {
-        Ok(&self.module.get()?.module)
+        Ok(&self.code.get()?.artifact)
     }
 
     /// The module, if it was compiled by `engine`.
     pub(crate) fn get_for(&self, engine: &wasmtime::Engine) -> Result<&wasmtime::Module, Misuse> {
-        let module = self.get()?;
-        if wasmtime::Engine::same(module.engine(), engine) { Ok(module) } else { Err(Misuse::WrongEngine("Module")) }
+        self.code.get()?.get_for(engine)
     }
 
     fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
-        self.module.close();
+        self.code.close();
         Ok(())
     }
-}
-
-/// The bytes of a bytes-like object, copied unless they cannot change.
-pub(crate) fn bytes_of<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, PyBytes>> {
-    if let Ok(bytes) = value.cast::<PyBytes>() {
-        return Ok(bytes.clone());
-    }
-    let view = pyo3::types::PyMemoryView::from(value).map_err(|_| crate::errors::expected(what, value))?;
-    Ok(view.call_method0("tobytes")?.cast_into()?)
-}
-
-/// The binary format of a module given as text or bytes.
-pub(crate) fn binary_of<'py>(wasm: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    if wasm.is_instance_of::<PyString>() {
-        return text::to_binary(wasm).map(|binary| PyBytes::new(wasm.py(), &binary));
-    }
-    bytes_of(wasm, "the text format as str or a module as bytes")
 }
 
 #[pymethods]
 impl Module {
     fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
-        let engine = engine.get().state()?;
-        let binary = binary_of(wasm)?;
-        let module = compile(wasm.py(), engine, binary.as_bytes(), None, wasmtime::Module::from_binary)?;
-        self.module.initialise(Compiled { module, engine: engine.clone() })
+        self.code.initialise(Code::compile(engine, wasm)?)
     }
 
     /// Compile the file at `path`, which holds the binary or the text format. Raises `OSError` if it cannot be read,
@@ -100,11 +66,7 @@ impl Module {
         engine: &Bound<'py, Engine>,
         path: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = cls.py();
-        let (engine, path) = (engine.get().state()?, paths::path(path)?);
-        let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
-        let module = compile(py, engine, &bytes, Some(&path), wasmtime::Module::from_binary)?;
-        Module::wrap(cls, module, engine)
+        code::wrap::<Module>(cls, Code::compile_file(engine, path)?)
     }
 
     /// Load what `serialize` returned, for the same settings and the same version of the engine.
@@ -118,9 +80,7 @@ impl Module {
         engine: &Bound<'py, Engine>,
         encoded: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let bytes = bytes_of(encoded, "compiled code as bytes")?;
-        let engine = engine.get().state()?;
-        Module::wrap(cls, artifact::load(cls.py(), &engine.engine, bytes.as_bytes())?, engine)
+        code::wrap::<Module>(cls, Code::deserialize(engine, encoded)?)
     }
 
     /// Load a file that holds what `serialize` returned; see `deserialize`.
@@ -135,9 +95,7 @@ impl Module {
         path: &Bound<'py, PyAny>,
         trusted: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let engine = engine.get().state()?;
-        let module = artifact::load_file(cls.py(), &engine.engine, &paths::path(path)?, trusted)?;
-        Module::wrap(cls, module, engine)
+        code::wrap::<Module>(cls, Code::deserialize_file(engine, path, trusted)?)
     }
 
     /// Check that `wasm`, in the binary format, is a valid module for the engine, without compiling it. Raises
@@ -155,15 +113,13 @@ impl Module {
 
     /// The compiled code as bytes, for `deserialize`; the engine's format, followed by a checksum.
     fn serialize<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyByteArray>> {
-        let module = self.get()?;
-        let code = gil::detached(py, || module.serialize().map(artifact::seal))?;
-        Ok(PyByteArray::new(py, &code))
+        self.code.get()?.serialize(py)
     }
 
     /// The engine that the module was compiled by, for stores and linkers to use it in.
     #[getter]
     fn engine(&self) -> PyResult<Engine> {
-        Ok(Engine::wrap(self.module.get()?.engine.clone()))
+        Ok(self.code.get()?.engine())
     }
 
     /// The name that the module's name section gives it, if any.

@@ -8,9 +8,9 @@ use wasmparser::{
     Encoding, ExternalKind, MemoryType, Parser, Payload, TableType, TypeRef, ValidPayload, Validator, WasmFeatures,
 };
 
+use crate::code::bytes_of;
 use crate::errors::wasmtime_error;
 use crate::gil;
-use crate::module::bytes_of;
 
 /// Module, name, kind and type.
 type Import = (String, String, &'static str, String);

@@ -3,9 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyString};
 
+use crate::code::bytes_of;
 use crate::errors::wasmtime_error;
 use crate::gil;
-use crate::module::bytes_of;
 
 /// Translates the text format, given as `str` or bytes; binary input is returned as it is.
 pub(crate) fn to_binary(wat: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {

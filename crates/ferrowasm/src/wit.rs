@@ -11,9 +11,9 @@ use wasmparser::component_types::{
 use wasmparser::types::{Types, TypesRef};
 use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
 
+use crate::code::bytes_of;
 use crate::errors::wasmtime_error;
 use crate::gil;
-use crate::module::bytes_of;
 
 /// The world of a component in the binary format as WIT, and the interfaces that it refers to, but for those of WASI, which
 /// everybody has.

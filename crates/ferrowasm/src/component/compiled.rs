@@ -1,20 +1,14 @@
 //! `Component`: a compiled component, and `ExportIndex`, a place among its exports.
 
-use std::sync::Arc;
-
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyString, PyType};
 use wasmtime::component::ComponentExportIndex;
 
 use super::types::ComponentType;
-use crate::artifact;
-use crate::compile::compile;
-use crate::engine::{Engine, EngineState};
+use crate::code::{self, Code, CodeClass};
+use crate::engine::Engine;
 use crate::errors::{Misuse, wasmtime_error};
-use crate::gil;
 use crate::managed::{Managed, managed, two_phase};
-use crate::module::{binary_of, bytes_of};
-use crate::paths;
 
 /// A compiled component. It belongs to no store: one component can be instantiated in any store of its engine, on any
 /// thread.
@@ -26,46 +20,33 @@ use crate::paths;
 /// does not enable.
 #[pyclass(frozen, subclass, weakref, dict, module = "ferrowasm.component")]
 pub(crate) struct Component {
-    component: Managed<Compiled>,
+    code: Managed<Code<wasmtime::component::Component>>,
 }
 
-struct Compiled {
-    component: wasmtime::component::Component,
-    engine: Arc<EngineState>,
+impl CodeClass for Component {
+    type Artifact = wasmtime::component::Component;
+
+    fn code(&self) -> &Managed<Code<wasmtime::component::Component>> {
+        &self.code
+    }
 }
 
 impl Component {
     fn empty() -> Component {
-        Component { component: Managed::empty("Component") }
-    }
-
-    /// An object of `class`, which is `Component` or a subclass of it; the `__init__` of the subclass does not run.
-    fn wrap<'py>(
-        class: &Bound<'py, PyType>,
-        component: wasmtime::component::Component,
-        engine: &Arc<EngineState>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let object = class.call_method1("__new__", (class,))?;
-        object.cast::<Component>()?.get().component.initialise(Compiled { component, engine: engine.clone() })?;
-        Ok(object)
+        Component { code: Managed::empty("Component") }
     }
 
     pub(crate) fn get(&self) -> Result<&wasmtime::component::Component, Misuse> {
-        Ok(&self.component.get()?.component)
+        Ok(&self.code.get()?.artifact)
     }
 
     /// The component, if it was compiled by `engine`.
     pub(crate) fn get_for(&self, engine: &wasmtime::Engine) -> Result<&wasmtime::component::Component, Misuse> {
-        let component = self.get()?;
-        if wasmtime::Engine::same(component.engine(), engine) {
-            Ok(component)
-        } else {
-            Err(Misuse::WrongEngine("Component"))
-        }
+        self.code.get()?.get_for(engine)
     }
 
     fn close_native(&self, _py: Python<'_>) -> PyResult<()> {
-        self.component.close();
+        self.code.close();
         Ok(())
     }
 }
@@ -73,11 +54,7 @@ impl Component {
 #[pymethods]
 impl Component {
     fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
-        let engine = engine.get().state()?;
-        let binary = binary_of(wasm)?;
-        let component =
-            compile(wasm.py(), engine, binary.as_bytes(), None, wasmtime::component::Component::from_binary)?;
-        self.component.initialise(Compiled { component, engine: engine.clone() })
+        self.code.initialise(Code::compile(engine, wasm)?)
     }
 
     /// Compile the file at `path` (a `str`, `bytes` or path-like object), which holds the binary or the text format.
@@ -88,11 +65,7 @@ impl Component {
         engine: &Bound<'py, Engine>,
         path: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = cls.py();
-        let (engine, path) = (engine.get().state()?, paths::path(path)?);
-        let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
-        let component = compile(py, engine, &bytes, Some(&path), wasmtime::component::Component::from_binary)?;
-        Component::wrap(cls, component, engine)
+        code::wrap::<Component>(cls, Code::compile_file(engine, path)?)
     }
 
     /// Load what `serialize` returned, for the same settings and the same version of the engine.
@@ -106,9 +79,7 @@ impl Component {
         engine: &Bound<'py, Engine>,
         encoded: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let bytes = bytes_of(encoded, "compiled code as bytes")?;
-        let engine = engine.get().state()?;
-        Component::wrap(cls, artifact::load(cls.py(), &engine.engine, bytes.as_bytes())?, engine)
+        code::wrap::<Component>(cls, Code::deserialize(engine, encoded)?)
     }
 
     /// Load a file that holds what `serialize` returned; see `deserialize`.
@@ -123,22 +94,18 @@ impl Component {
         path: &Bound<'py, PyAny>,
         trusted: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let engine = engine.get().state()?;
-        let component = artifact::load_file(cls.py(), &engine.engine, &paths::path(path)?, trusted)?;
-        Component::wrap(cls, component, engine)
+        code::wrap::<Component>(cls, Code::deserialize_file(engine, path, trusted)?)
     }
 
     /// The compiled code as bytes, for `deserialize`; the engine's format, followed by a checksum.
     fn serialize<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyByteArray>> {
-        let component = self.get()?;
-        let code = gil::detached(py, || component.serialize().map(artifact::seal))?;
-        Ok(PyByteArray::new(py, &code))
+        self.code.get()?.serialize(py)
     }
 
     /// The engine that the component was compiled by, for stores and linkers to use it in.
     #[getter]
     fn engine(&self) -> PyResult<Engine> {
-        Ok(Engine::wrap(self.component.get()?.engine.clone()))
+        Ok(self.code.get()?.engine())
     }
 
     /// What the component imports and exports.

@@ -9,6 +9,7 @@ use wasmtime::component::{Component, ComponentExportIndex, Instance};
 
 use super::func::Func;
 use super::resource::ResourceType;
+use crate::code::{self, Code};
 use crate::module::Module;
 use crate::store::cell::Entry;
 
@@ -93,7 +94,9 @@ impl Reader<'_> {
             ComponentItem::Module(_) => {
                 let module = instance.get_module(entry.ctx(), index);
                 let engine = entry.ctx().data().engine.clone();
-                module.map(|module| Module::wrap(&py.get_type::<Module>(), module, &engine)).transpose()?
+                module
+                    .map(|module| code::wrap::<Module>(&py.get_type::<Module>(), Code::new(module, &engine)))
+                    .transpose()?
             }
             ComponentItem::Resource(_) => {
                 let ty = instance.get_resource(entry.ctx(), index);
