@@ -8,10 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pyo3::prelude::*;
 use wasmtime::StoreContextMut;
 
-use crate::errors::{OrRaise, panicked, raised, with_thrown};
+use crate::errors::{OrRaise, panicked, raised, to_python, with_thrown};
 use crate::stack;
 use crate::store::Data;
 use crate::store::cell::Entry;
+use crate::thread;
+pub(crate) use flight::Current;
 pub(crate) use pace::Pace;
 
 /// Whether calls let other threads have the interpreter while WebAssembly runs.
@@ -79,7 +81,7 @@ pub(crate) fn run<R: Send>(
 /// Runs `work`, which calls WebAssembly code, with the interpreter held or released as `policy` and `pace` suggest.
 ///
 /// `work` does not use Python, and neither does what it calls except through `attached` and `callback`. In particular
-/// it drops no `Py`.
+/// it drops no `Py`. The exception is in a box because it is large: what comes of most calls fits into registers.
 #[inline]
 pub(crate) fn call<R: Send>(
     py: Python<'_>,
@@ -87,13 +89,20 @@ pub(crate) fn call<R: Send>(
     policy: Policy,
     pace: &Pace,
     work: impl FnOnce() -> wasmtime::Result<R> + Send,
-) -> PyResult<R> {
-    let run = || catch_unwind(AssertUnwindSafe(|| flight::fly(py, policy, pace, work)));
-    match stack::with_room(room, run)? {
-        Ok(Ok(result)) => Ok(result),
-        Ok(Err(error)) => Err(crate::errors::to_python(py, &error)),
-        Err(payload) => Err(panicked(&*payload)),
-    }
+) -> Result<R, Box<PyErr>> {
+    thread::with(|thread| {
+        let run = || catch_unwind(AssertUnwindSafe(|| flight::fly(py, &thread.flight, policy, pace, work)));
+        match thread.stack.with_room(room, run)? {
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(error)) => Err(failed(py, &error)),
+            Err(payload) => Err(Box::new(panicked(&*payload))),
+        }
+    })
+}
+
+#[cold]
+fn failed(py: Python<'_>, error: &wasmtime::Error) -> Box<PyErr> {
+    Box::new(to_python(py, error))
 }
 
 /// Drops something with Python objects in it, in the middle of a call or not.

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
-use crate::store::cell::thread_token;
+use crate::thread;
 
 pub(crate) struct Guarded<T> {
     value: Mutex<T>,
@@ -37,7 +37,7 @@ impl<T> Guarded<T> {
 
     /// `None`: this thread holds the lock already, further up.
     pub(crate) fn lock(&self, py: Python<'_>) -> Option<Held<'_, T>> {
-        let me = thread_token();
+        let me = thread::token();
         if self.holder.load(Ordering::Acquire) == me {
             return None;
         }

@@ -41,6 +41,7 @@ mod store;
 mod table;
 mod tag;
 mod text;
+mod thread;
 mod types;
 mod val;
 mod values;

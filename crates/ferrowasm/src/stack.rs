@@ -11,6 +11,7 @@ use pyo3::exceptions::PyRecursionError;
 use pyo3::prelude::*;
 
 use crate::errors::panicked;
+use crate::thread;
 
 /// What has to remain for host functions and the interpreter below the deepest WebAssembly frame, in bytes.
 const HEADROOM: usize = 256 << 10;
@@ -18,32 +19,37 @@ const HEADROOM: usize = 256 << 10;
 /// touched pages cost memory.
 const FRESH: usize = 8 << 20;
 
-thread_local!(static THREAD: Thread = const { Thread { active: Cell::new(0), lowest: Cell::new(0) } });
-
-/// What is known about the running thread and its stack.
-struct Thread {
+/// What is known about the stack of the running thread.
+pub(crate) struct Stack {
     /// How many outermost calls are under way.
     active: Cell<usize>,
     /// The lowest address of the stack that is in use; 0 while it is not known.
     lowest: Cell<usize>,
 }
 
-/// Runs `work` with at least `wasm` bytes of stack for WebAssembly and some for the host; as it is for `None`, which
-/// stands for a call inside another one of the same store.
-///
-/// Stacks are only switched when the thread is outside any store: the stack limit of a store that is running is an
-/// address on the present stack, and means nothing on another one. Nested use of many stores that fills the stack is a
-/// `RecursionError`.
-#[inline]
+/// Runs `work` with at least `wasm` bytes of stack for WebAssembly and some for the host; see `Stack::with_room`.
 pub(crate) fn with_room<R>(wasm: Option<usize>, work: impl FnOnce() -> R) -> PyResult<R> {
-    let Some(wasm) = wasm else { return Ok(work()) };
-    THREAD.with(|thread| {
-        let _active = Active::enter(thread);
-        if thread.remaining() >= wasm.saturating_add(HEADROOM) { Ok(work()) } else { thread.on_fresh_stack(wasm, work) }
-    })
+    thread::with(|thread| thread.stack.with_room(wasm, work)).map_err(|error| *error)
 }
 
-impl Thread {
+impl Stack {
+    pub(crate) const fn new() -> Stack {
+        Stack { active: Cell::new(0), lowest: Cell::new(0) }
+    }
+
+    /// Runs `work` with at least `wasm` bytes of stack for WebAssembly and some for the host; as it is for `None`,
+    /// which stands for a call inside another one of the same store.
+    ///
+    /// Stacks are only switched when the thread is outside any store: the stack limit of a store that is running is an
+    /// address on the present stack, and means nothing on another one. Nested use of many stores that fills the stack
+    /// is a `RecursionError`.
+    #[inline]
+    pub(crate) fn with_room<R>(&self, wasm: Option<usize>, work: impl FnOnce() -> R) -> Result<R, Box<PyErr>> {
+        let Some(wasm) = wasm else { return Ok(work()) };
+        let _active = Active::enter(self);
+        if self.remaining() >= wasm.saturating_add(HEADROOM) { Ok(work()) } else { self.on_fresh_stack(wasm, work) }
+    }
+
     /// How many bytes of stack are left; as many as one can think of where the system does not tell.
     #[inline]
     fn remaining(&self) -> usize {
@@ -56,29 +62,29 @@ impl Thread {
     }
 
     #[cold]
-    fn on_fresh_stack<R>(&self, wasm: usize, work: impl FnOnce() -> R) -> PyResult<R> {
+    fn on_fresh_stack<R>(&self, wasm: usize, work: impl FnOnce() -> R) -> Result<R, Box<PyErr>> {
         if self.active.get() > 1 {
-            return Err(PyRecursionError::new_err(
+            return Err(Box::new(PyRecursionError::new_err(
                 "the native stack has no room for another WebAssembly call: calls into several stores are nested \
                  too deeply",
-            ));
+            )));
         }
         let lowest = self.lowest.take();
         let grown = AssertUnwindSafe(|| stacker::grow(wasm.saturating_add(FRESH), work));
-        let result = catch_unwind(grown).map_err(|payload| panicked(&*payload));
+        let result = catch_unwind(grown).map_err(|payload| Box::new(panicked(&*payload)));
         self.lowest.set(lowest);
         result
     }
 }
 
 /// Counts the outermost calls that are under way on a thread.
-struct Active<'t>(&'t Thread);
+struct Active<'t>(&'t Stack);
 
 impl Active<'_> {
     #[inline]
-    fn enter(thread: &Thread) -> Active<'_> {
-        thread.active.set(thread.active.get() + 1);
-        Active(thread)
+    fn enter(stack: &Stack) -> Active<'_> {
+        stack.active.set(stack.active.get() + 1);
+        Active(stack)
     }
 }
 

@@ -55,7 +55,9 @@ fn call<R: Send>(
     let room = entry.room();
     let ctx = entry.ctx();
     let policy = ctx.data().gil;
-    gil::call(py, room, policy, pace, || Ok(work(ctx)))?.map_err(|error| component_error(py, &error))
+    gil::call(py, room, policy, pace, || Ok(work(ctx)))
+        .map_err(|error| *error)?
+        .map_err(|error| component_error(py, &error))
 }
 
 /// `ferrowasm.component._native`.

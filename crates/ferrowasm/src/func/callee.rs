@@ -106,7 +106,7 @@ impl Callee {
         let room = entry.room();
         let ctx = entry.ctx();
         if let Err(error) = gil::call(py, room, policy, &self.pace, || space.call(ctx, self, &[])) {
-            return Err(with_thrown(py, entry.ctx(), error));
+            return Err(with_thrown(py, entry.ctx(), *error));
         }
         match &*self.signature.results {
             [] => Ok(py.None().into_bound(py)),
@@ -143,7 +143,7 @@ impl Callee {
         }
         let call = || space.call(scope.as_context_mut(), self, &references);
         if let Err(error) = gil::call(py, room, policy, &self.pace, call) {
-            return Err(with_thrown(py, scope.as_context_mut(), error));
+            return Err(with_thrown(py, scope.as_context_mut(), *error));
         }
         let mut ctx = scope.as_context_mut();
         let results = space.results(&mut ctx, &self.signature);

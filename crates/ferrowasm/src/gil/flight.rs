@@ -17,15 +17,13 @@ use pyo3::prelude::*;
 
 use super::Policy;
 use super::pace::{Estimate, Pace};
+use crate::thread;
 
-thread_local! {
-    /// The call whose WebAssembly runs on this thread; none while Python code runs, and in calls that have detached
-    /// through PyO3.
-    static CURRENT: Cell<Option<NonNull<Flight<'static>>>> = const { Cell::new(None) };
-}
+/// Where a thread keeps its call whose WebAssembly runs.
+pub(crate) type Current = Cell<Option<NonNull<Flight<'static>>>>;
 
 /// A call on its way through WebAssembly.
-struct Flight<'p> {
+pub(crate) struct Flight<'p> {
     policy: Policy,
     pace: &'p Pace,
     /// The interpreter's state of this thread while it is released; null while it is held.
@@ -86,10 +84,16 @@ impl Flight<'_> {
 
 /// Runs `work`, which runs WebAssembly and does not use Python.
 #[inline]
-pub(super) fn fly<R: Send>(_py: Python<'_>, policy: Policy, pace: &Pace, work: impl FnOnce() -> R + Send) -> R {
+pub(super) fn fly<R: Send>(
+    _py: Python<'_>,
+    current: &Current,
+    policy: Policy,
+    pace: &Pace,
+    work: impl FnOnce() -> R + Send,
+) -> R {
     struct Landing<'f, 'p> {
         flight: &'f Flight<'p>,
-        current: &'f Cell<Option<NonNull<Flight<'static>>>>,
+        current: &'f Current,
         outer: Option<NonNull<Flight<'static>>>,
     }
     impl Drop for Landing<'_, '_> {
@@ -99,20 +103,18 @@ pub(super) fn fly<R: Send>(_py: Python<'_>, policy: Policy, pace: &Pace, work: i
             self.current.set(self.outer);
         }
     }
-    CURRENT.with(|current| {
-        let flight = Flight {
-            policy,
-            pace,
-            released: Cell::new(ptr::null_mut()),
-            measured: Cell::new(None),
-            is_later: Cell::new(false),
-        };
-        flight.take_off();
-        // The lifetime is kept by `Landing`, which takes the pointer away before the flight ends.
-        let outer = current.replace(Some(NonNull::from(&flight).cast()));
-        let _landing = Landing { flight: &flight, current, outer };
-        work()
-    })
+    let flight = Flight {
+        policy,
+        pace,
+        released: Cell::new(ptr::null_mut()),
+        measured: Cell::new(None),
+        is_later: Cell::new(false),
+    };
+    flight.take_off();
+    // The lifetime is kept by `Landing`, which takes the pointer away before the flight ends.
+    let outer = current.replace(Some(NonNull::from(&flight).cast()));
+    let _landing = Landing { flight: &flight, current, outer };
+    work()
 }
 
 /// What goes on after Python code has run in the middle of WebAssembly.
@@ -129,7 +131,7 @@ pub(super) enum Then {
 pub(super) fn attached<R>(then: Then, work: impl for<'py> FnOnce(Python<'py>) -> R) -> Option<R> {
     struct Resumption<'f> {
         flight: &'f Flight<'static>,
-        current: &'f Cell<Option<NonNull<Flight<'static>>>>,
+        current: &'f Current,
         was_released: bool,
         then: Then,
     }
@@ -147,7 +149,8 @@ pub(super) fn attached<R>(then: Then, work: impl for<'py> FnOnce(Python<'py>) ->
             self.current.set(Some(NonNull::from(self.flight)));
         }
     }
-    CURRENT.with(|current| {
+    thread::with(|thread| {
+        let current = &thread.flight;
         let Some(flight) = current.get() else { return Python::try_attach(work) };
         // SAFETY: `fly`, further up on this thread's stack, has put the pointer there and takes it away before its
         // flight ends.
@@ -171,7 +174,8 @@ pub(super) fn attached<R>(then: Then, work: impl for<'py> FnOnce(Python<'py>) ->
 
 /// Lets go of the interpreter, if it is held, until the call ends or calls a Python function.
 pub(super) fn let_go() {
-    CURRENT.with(|current| {
+    thread::with(|thread| {
+        let current = &thread.flight;
         let Some(flight) = current.get() else { return };
         // SAFETY: as in `attached`.
         let flight: &Flight<'static> = unsafe { flight.as_ref() };
@@ -187,7 +191,7 @@ pub(super) fn let_go() {
 
 /// Drops something with Python objects in it.
 pub(super) fn release<T>(objects: T) {
-    if CURRENT.get().is_some() {
+    if thread::with(|thread| thread.flight.get().is_some()) {
         let mut objects = Some(objects);
         attached(Then::Resume, |_| drop(objects.take()));
         // There is no interpreter any more, and so nothing that could be freed.

@@ -79,6 +79,7 @@ impl Interrupts {
         self.engine.as_ref()
     }
 
+    #[inline]
     fn epoch_passed(&self) -> bool {
         match (&self.engine, self.epoch_deadline) {
             (Some(engine), Some(deadline)) => engine.epoch() >= deadline,
@@ -127,6 +128,7 @@ pub(crate) fn set_epoch_deadline(ctx: &mut StoreContextMut<'_, Data>, ticks: u64
 }
 
 /// To be called before an outermost call of a store: the next tick runs `on_epoch`, and there will be one.
+#[inline]
 pub(crate) fn begin(ctx: &mut StoreContextMut<'_, Data>) {
     match &ctx.data().interrupts.engine {
         Some(engine) if engine.checks_epoch => ticker::keep_ticking(engine),
@@ -137,6 +139,7 @@ pub(crate) fn begin(ctx: &mut StoreContextMut<'_, Data>) {
 }
 
 /// Has compiled code call `on_epoch` at the next tick, or at once if a deadline may have passed.
+#[inline]
 fn arm(ctx: &mut StoreContextMut<'_, Data>) {
     let interrupts = &ctx.data().interrupts;
     let passed = interrupts.epoch_passed() || interrupts.deadlines.any();

@@ -25,23 +25,17 @@ use super::views::Views;
 use crate::asyncio::fibers::Fibers;
 use crate::errors::Misuse;
 use crate::interrupt::{self, deadline::Deadlines};
+use crate::thread;
 
 /// `Shared::owner` of a store that no thread is in.
 const IDLE: usize = 0;
-/// `Shared::owner` of a store whose `__init__` has not run. Thread tokens are addresses of `u64`s, so they are never 1,
-/// 2 or odd.
+/// `Shared::owner` of a store whose `__init__` has not run. Thread tokens are even, and never 0.
 const UNINITIALISED: usize = 1;
 /// `Shared::owner` of a store that was closed.
 const CLOSED: usize = 3;
 /// `Shared::owner` of a store whose asynchronous call is suspended: nobody is inside, and nobody may enter but the one
 /// who resumes the call.
 const SUSPENDED: usize = 5;
-
-/// A number that tells the running thread from every other live thread; never 0, and never odd.
-pub(crate) fn thread_token() -> usize {
-    thread_local!(static TOKEN: u64 = const { 0 });
-    TOKEN.with(|token| std::ptr::from_ref(token) as usize)
-}
 
 /// A context whose lifetime is kept by the slot protocol instead of the borrow checker.
 #[derive(Clone, Copy)]
@@ -131,7 +125,7 @@ impl Shared {
     /// Enters a store from within one of its own calls, as `Caller` and `StoreContext` do.
     pub(crate) fn enter_nested(&self) -> Result<Entry<'_>, Misuse> {
         match self.owner.load(Ordering::Acquire) {
-            owner if owner == thread_token() => self.take(),
+            owner if owner == thread::token() => self.take(),
             IDLE => Err(Misuse::Expired("Caller")),
             owner => Err(Self::refusal(owner)),
         }
@@ -186,7 +180,7 @@ impl Shared {
     /// Enters the store to go on with its asynchronous call.
     pub(crate) fn resume(&self) -> Result<(), Misuse> {
         self.owner
-            .compare_exchange(SUSPENDED, thread_token(), Ordering::Acquire, Ordering::Acquire)
+            .compare_exchange(SUSPENDED, thread::token(), Ordering::Acquire, Ordering::Acquire)
             .map(drop)
             .map_err(Self::refusal)
     }
@@ -223,7 +217,7 @@ impl Shared {
     }
 
     fn put(&self, parked: Parked) -> Unpark<'_> {
-        debug_assert_eq!(self.owner.load(Ordering::Relaxed), thread_token());
+        debug_assert_eq!(self.owner.load(Ordering::Relaxed), thread::token());
         // SAFETY: the running thread owns the store. The pointer is used only while it is in the slot or in an `Entry`
         // that was taken from the slot and that is dropped before the guard; the callers give out the guard for no
         // longer than they borrow the context mutably, and it empties the slot when it goes.
@@ -233,7 +227,7 @@ impl Shared {
 
     /// Whether the running thread is inside the store.
     pub(crate) fn runs_here(&self) -> bool {
-        self.owner.load(Ordering::Acquire) == thread_token()
+        self.owner.load(Ordering::Acquire) == thread::token()
     }
 }
 
@@ -322,6 +316,7 @@ pub(crate) struct Entry<'s> {
 unsafe impl Send for Entry<'_> {}
 
 impl Entry<'_> {
+    #[inline]
     pub(crate) fn ctx(&mut self) -> StoreContextMut<'_, Data> {
         match &mut self.parked {
             // SAFETY: the pointer was taken out of the slot, so it is the store's only context in use, and its referent
@@ -367,6 +362,7 @@ impl Entry<'_> {
     /// seen to it.
     ///
     /// To be asked right before the call: it also sees to that the call can be interrupted.
+    #[inline]
     pub(crate) fn room(&mut self) -> Option<usize> {
         self.is_outermost().then(|| {
             let mut ctx = self.ctx();
@@ -409,7 +405,7 @@ impl StoreCell {
     }
 
     fn claim(&self, from: usize) -> Result<(), usize> {
-        self.shared.owner.compare_exchange(from, thread_token(), Ordering::Acquire, Ordering::Acquire).map(drop)
+        self.shared.owner.compare_exchange(from, thread::token(), Ordering::Acquire, Ordering::Acquire).map(drop)
     }
 
     /// Gives the cell its store; refused (with the store handed back to be dropped) when it has or had one.
@@ -433,7 +429,7 @@ impl StoreCell {
         if cfg!(Py_GIL_DISABLED) || self.shared.owner.load(Ordering::Acquire) != IDLE {
             return self.enter();
         }
-        self.shared.owner.store(thread_token(), Ordering::Relaxed);
+        self.shared.owner.store(thread::token(), Ordering::Relaxed);
         // SAFETY: this thread owns the cell, as in `enter`.
         let store = unsafe { (*self.root.get()).as_deref_mut().unwrap_unchecked() };
         Ok(Entry { shared: &self.shared, parked: Parked::Store(NonNull::from(store)) })
@@ -449,7 +445,7 @@ impl StoreCell {
                 let store = unsafe { (*self.root.get()).as_deref_mut().unwrap_unchecked() };
                 Ok(Entry { shared: &self.shared, parked: Parked::Store(NonNull::from(store)) })
             }
-            Err(owner) if owner == thread_token() => self.shared.take(),
+            Err(owner) if owner == thread::token() => self.shared.take(),
             Err(owner) => Err(Shared::refusal(owner)),
         }
     }
@@ -466,7 +462,7 @@ impl StoreCell {
             }
             Err(CLOSED) => Ok(None),
             Err(SUSPENDED) => Err(Misuse::Suspended),
-            Err(owner) if owner == thread_token() => Err(Misuse::CloseInside),
+            Err(owner) if owner == thread::token() => Err(Misuse::CloseInside),
             Err(_) => Err(Misuse::OtherThread),
         }
     }

@@ -1,0 +1,28 @@
+//! What is known about the running thread.
+//!
+//! All of it is in one variable: a shared library has to call a function to find a thread-local one, which short calls
+//! into WebAssembly feel.
+
+use crate::gil::Current;
+use crate::stack::Stack;
+
+thread_local!(static THREAD: Thread = const { Thread { stack: Stack::new(), flight: Current::new(None) } });
+
+pub(crate) struct Thread {
+    /// The native stack.
+    pub(crate) stack: Stack,
+    /// The call whose WebAssembly runs on this thread; none while Python code runs, and in calls that have detached
+    /// through PyO3.
+    pub(crate) flight: Current,
+}
+
+#[inline]
+pub(crate) fn with<R>(work: impl FnOnce(&Thread) -> R) -> R {
+    THREAD.with(work)
+}
+
+/// A number that tells the running thread from every other live thread; never 0, and never odd.
+#[inline]
+pub(crate) fn token() -> usize {
+    with(|thread| std::ptr::from_ref(thread) as usize)
+}
