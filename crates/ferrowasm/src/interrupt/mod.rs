@@ -5,6 +5,7 @@
 //! the engine's epoch is a clock; the epoch that users advance (`Engine.increment_epoch`) and the deadlines that they
 //! set are numbers of ours, compared in the callback.
 
+mod alarms;
 pub(crate) mod deadline;
 #[cfg_attr(
     not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
