@@ -88,7 +88,7 @@ impl Module {
     fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
         let engine = engine.get().state()?;
         let binary = binary_of(wasm)?;
-        let module = compile(wasm.py(), engine, binary.as_bytes(), None, wasmtime::Module::from_binary)?;
+        let module = compile(wasm.py(), engine, binary.as_bytes(), None)?;
         self.module.initialise(Compiled { module, engine: engine.clone() })
     }
 
@@ -103,7 +103,7 @@ impl Module {
         let py = cls.py();
         let (engine, path) = (engine.get().state()?, paths::path(path)?);
         let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
-        let module = compile(py, engine, &bytes, Some(&path), wasmtime::Module::from_binary)?;
+        let module = compile(py, engine, &bytes, Some(&path))?;
         Module::wrap(cls, module, engine)
     }
 

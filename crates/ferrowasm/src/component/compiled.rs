@@ -75,8 +75,7 @@ impl Component {
     fn __init__(&self, engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<()> {
         let engine = engine.get().state()?;
         let binary = binary_of(wasm)?;
-        let component =
-            compile(wasm.py(), engine, binary.as_bytes(), None, wasmtime::component::Component::from_binary)?;
+        let component = compile(wasm.py(), engine, binary.as_bytes(), None)?;
         self.component.initialise(Compiled { component, engine: engine.clone() })
     }
 
@@ -91,7 +90,7 @@ impl Component {
         let py = cls.py();
         let (engine, path) = (engine.get().state()?, paths::path(path)?);
         let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
-        let component = compile(py, engine, &bytes, Some(&path), wasmtime::component::Component::from_binary)?;
+        let component = compile(py, engine, &bytes, Some(&path))?;
         Component::wrap(cls, component, engine)
     }
 
