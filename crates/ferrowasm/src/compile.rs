@@ -17,6 +17,7 @@ use crate::engine::EngineState;
 use crate::errors::{OrRaise, panicked};
 use crate::gil;
 use crate::interrupt::process::{self, PerProcess};
+use crate::private_memories;
 
 /// How long the caller waits without a look at signals.
 const LOOK: Duration = Duration::from_millis(20);
@@ -48,7 +49,12 @@ pub(crate) fn compile<T: Artifact + 'static>(
             Error::msg(error.to_string())
         })?;
         engine.bounds.check(&binary)?;
-        artifact::compile(&engine, &binary)
+        let exposed = engine.shared_memory.then(|| private_memories::expose(&binary)).flatten();
+        match exposed.and_then(|exposed| artifact::compile(&engine, &exposed).ok()) {
+            Some(made) => Ok(made),
+            // As it is, so that errors tell the right places.
+            None => artifact::compile(&engine, &binary),
+        }
     })
 }
 

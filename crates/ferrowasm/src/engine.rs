@@ -13,6 +13,7 @@ use crate::gil::Policy;
 use crate::interrupt::faults;
 use crate::interrupt::process;
 use crate::interrupt::ticker::Activity;
+use crate::interrupt::waits;
 use crate::managed::{Managed, managed, two_phase};
 
 /// What the binding knows about an engine beside the engine itself.
@@ -114,6 +115,9 @@ fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
         wasmtime::Engine::new(&settings)
     })?;
     faults::remember(py)?;
+    if shared_memory {
+        waits::listen(py)?;
+    }
     let max_wasm_stack = engine.get_max_wasm_stack();
     let fixed_memory_size = if manages_memories {
         usize::MAX

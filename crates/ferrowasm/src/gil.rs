@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use wasmtime::StoreContextMut;
 
 use crate::errors::{OrRaise, panicked, raised, with_thrown};
+use crate::interrupt::waits;
 use crate::stack;
 use crate::store::Data;
 use crate::store::cell::Entry;
@@ -73,7 +74,12 @@ pub(crate) fn run<R: Send>(
     }
     let room = entry.room();
     let ctx = entry.ctx();
-    execute(py, room, || work(ctx)).map_err(|error| with_thrown(py, entry.ctx(), error))
+    let work = || {
+        let result = work(ctx)?;
+        waits::finish()?;
+        Ok(result)
+    };
+    execute(py, room, work).map_err(|error| with_thrown(py, entry.ctx(), error))
 }
 
 /// Runs `work`, which calls WebAssembly code, with the interpreter held or released as `policy` and `pace` suggest.
@@ -90,6 +96,7 @@ pub(crate) fn call<R: Send>(
 ) -> PyResult<R> {
     let run = || catch_unwind(AssertUnwindSafe(|| flight::fly(py, policy, pace, work)));
     match stack::with_room(room, run)? {
+        Ok(Ok(result)) if policy == Policy::Release => waits::finish().or_raise(py).map(|()| result),
         Ok(Ok(result)) => Ok(result),
         Ok(Err(error)) => Err(crate::errors::to_python(py, &error)),
         Err(payload) => Err(panicked(&*payload)),

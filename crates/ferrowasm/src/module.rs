@@ -13,6 +13,7 @@ use crate::errors::Misuse;
 use crate::gil;
 use crate::managed::{Managed, managed, two_phase};
 use crate::paths;
+use crate::private_memories;
 use crate::text;
 use crate::types::{ExportType, ImportType};
 
@@ -181,7 +182,8 @@ impl Module {
     /// What an instance of the module offers, in order.
     #[getter]
     fn exports(&self) -> PyResult<Vec<ExportType>> {
-        Ok(self.get()?.exports().map(|export| ExportType::wrap(&export)).collect())
+        let exports = self.get()?.exports().filter(|export| !private_memories::is_ours(export.name()));
+        Ok(exports.map(|export| ExportType::wrap(&export)).collect())
     }
 
     fn __repr__(&self) -> String {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::alarms;
 use super::faults;
 use super::process::{self, PerProcess};
+use super::waits;
 use crate::engine::EngineState;
 
 /// The time between two ticks.
@@ -123,10 +124,13 @@ impl Ticker {
     fn run(&self) -> ! {
         loop {
             let list = self.lock();
-            let list =
-                self.wake.wait_while(list, |list| list.engines.is_empty()).unwrap_or_else(PoisonError::into_inner);
+            let list = self
+                .wake
+                .wait_while(list, |list| list.engines.is_empty() && !waits::any())
+                .unwrap_or_else(PoisonError::into_inner);
             drop(self.sleep(list));
             faults::reassert();
+            waits::wake();
             self.lock().engines.retain_mut(|(engine, unused)| match engine.upgrade() {
                 Some(engine) => tick(&engine, unused),
                 None => false,
