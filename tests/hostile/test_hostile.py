@@ -39,7 +39,6 @@ EXCUSED = {
     "wasi_component_not_configured": "the store gets an empty configuration (docs/wasi.md), where the case wants an exception",
     "cycle_cost_bytes": "open: 66 bytes where 64 are allowed, of a peak between two collections that does not grow with the number of stores "
     "(test_stores_in_circles_leave_nothing_behind)",
-    "shared_memory_wait_forever_sigint": "the engine parks the thread, and has no way to wake it: see docs/interrupts.md",
 }
 
 

@@ -38,6 +38,7 @@ INTERNAL = {
     "module_outline": "the command line and `snapshot`",
     "module_sections": "the command line",
     "print_wat": "the command line",
+    "count_signals": "what watches over `signal.signal`",
     "reassert_fault_handlers": "what watches over `faulthandler`",
     "trap_codes": "the test that holds TrapCode against the engine",
 }

@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -16,6 +17,7 @@ from ferrowasm import (
     BoundFunc,
     Caller,
     ClosedError,
+    DeadlineExceeded,
     Func,
     SignatureError,
     Store,
@@ -48,6 +50,56 @@ def test_a_bound_function_takes_the_arguments_alone() -> None:
     thing = object()
     assert bound("same")(thing) is thing
     assert bound("many")(*range(10)) == 9
+
+
+def test_each_call_of_a_function_that_is_bound_with_a_timeout_has_that_time() -> None:
+    store, exports = instantiate(WAT)
+    spin = exports.func("spin").bind(store, timeout=0.05)
+    for _ in range(2):
+        start = time.monotonic()
+        with pytest.raises(DeadlineExceeded) as caught:
+            spin()
+        assert caught.value.seconds == 0.05
+        assert time.monotonic() - start >= 0.05
+    # Others go on without.
+    assert exports.func("add").bind(store)(1, 2) == 3
+    assert exports.func("add").bind(store, timeout=60)(1, 2) == 3
+    assert exports.func("add").bind(store, timeout=float("inf"))(1, 2) == 3
+
+
+def test_an_earlier_deadline_counts_for_a_function_that_is_bound_with_a_timeout() -> None:
+    store, exports = instantiate(WAT)
+    spin = exports.func("spin").bind(store, timeout=60)
+    with store.deadline(0.02), pytest.raises(DeadlineExceeded) as caught:
+        spin()
+    assert caught.value.seconds == 0.02
+
+
+def test_a_timeout_that_is_no_time_is_refused() -> None:
+    store, exports = instantiate(WAT)
+    with raises(ValueError, "timeout is out of range: expected 0 seconds or more, got -1"):
+        exports.func("nop").bind(store, timeout=-1)
+    with raises(TypeError, "expected a number of seconds for timeout, got str"):
+        exports.func("nop").bind(store, timeout="soon")
+
+
+def test_a_call_that_another_thread_refuses_leaves_the_one_that_runs_its_time() -> None:
+    started = threading.Event()
+
+    def wait() -> None:
+        started.set()
+        time.sleep(0.1)
+
+    store = Store()
+    store, exports = instantiate('(module (import "" "h" (func $h)) (func (export "f") (call $h)) (func (export "nop")))', [host(store, wait)], store)
+    refused: list[BaseException] = []
+
+    nop = exports.func("nop").bind(store, timeout=0)
+    thread = threading.Thread(target=lambda: (started.wait(), refused.append(pytest.raises(StoreBusyError, nop).value)))
+    thread.start()
+    exports.func("f")(store)
+    thread.join()
+    assert len(refused) == 1
 
 
 def test_a_bound_function_is_callable_in_every_way() -> None:

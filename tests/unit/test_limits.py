@@ -182,6 +182,19 @@ def test_the_peaks_are_what_all_memories_and_tables_had() -> None:
     assert store.peak_memory == 6 * PAGE
 
 
+def test_growth_that_no_type_allows_does_not_lower_the_peaks() -> None:
+    wat = """(module (memory 1 (pagesize 1)) (table i64 1 funcref)
+      (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+      (func (export "grow_table") (param i64) (result i64) (table.grow (ref.null func) (local.get 0))))"""
+    store = Store(engine_with(wasm_custom_page_sizes=True, wasm_memory64=True))
+    store, exports = instantiate(wat, (), store)
+    assert exports.func("grow")(store, 9) == 1
+    assert exports.func("grow_table")(store, 4) == 1
+    assert exports.func("grow")(store, -1) == -1
+    assert exports.func("grow_table")(store, -1) == -1
+    assert (store.peak_memory, store.peak_table_elements) == (10, 5)
+
+
 def test_memories_and_tables_of_the_host_are_counted() -> None:
     store = Store()
     store.set_limits(memories=2, tables=1)

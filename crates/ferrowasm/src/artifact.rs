@@ -17,8 +17,10 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
+use crate::engine::EngineState;
 use crate::errors::wasmtime_error;
 use crate::gil;
+use crate::interrupt::process;
 
 const MAGIC: &[u8; 16] = b"ferrowasm-sha256";
 const DIGEST: usize = 32;
@@ -122,8 +124,11 @@ pub(crate) trait Artifact: Sized + Send + Sync {
     /// The name of its class in Python.
     const KIND: &'static str;
 
-    /// Compiles the binary format.
-    fn compile(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Self>;
+    /// Compiles, and gives what is compiled as bytes.
+    fn to_bytes(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Vec<u8>>;
+
+    /// The same through the cache of the engine.
+    fn to_bytes_cached(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Vec<u8>>;
 
     /// The engine's own format.
     fn serialize(&self) -> wasmtime::Result<Vec<u8>>;
@@ -145,8 +150,12 @@ pub(crate) trait Artifact: Sized + Send + Sync {
 impl Artifact for Module {
     const KIND: &'static str = "Module";
 
-    fn compile(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Module> {
-        Module::from_binary(engine, binary)
+    fn to_bytes(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Vec<u8>> {
+        engine.precompile_module(binary)
+    }
+
+    fn to_bytes_cached(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Vec<u8>> {
+        Module::from_binary(engine, binary)?.serialize()
     }
 
     fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
@@ -171,8 +180,12 @@ impl Artifact for Module {
 impl Artifact for Component {
     const KIND: &'static str = "Component";
 
-    fn compile(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Component> {
-        Component::from_binary(engine, binary)
+    fn to_bytes(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Vec<u8>> {
+        engine.precompile_component(binary)
+    }
+
+    fn to_bytes_cached(engine: &Engine, binary: &[u8]) -> wasmtime::Result<Vec<u8>> {
+        Component::from_binary(engine, binary)?.serialize()
     }
 
     fn serialize(&self) -> wasmtime::Result<Vec<u8>> {
@@ -194,19 +207,43 @@ impl Artifact for Component {
     }
 }
 
+/// Compiles for `engine`.
+///
+/// That takes long, and other threads may fork the process meanwhile. To make the code known to the engine and the
+/// process is another matter, for which the two are apart here.
+pub(crate) fn compile<A: Artifact>(engine: &EngineState, binary: &[u8]) -> wasmtime::Result<A> {
+    let compiler = engine.compiler()?;
+    let code = if engine.caches {
+        // Nothing else asks the cache.
+        let _whole = process::postpone_forks();
+        A::to_bytes_cached(&compiler, binary)?
+    } else {
+        A::to_bytes(&compiler, binary)?
+    };
+    let _whole = process::postpone_forks();
+    // SAFETY: an engine with the same settings has serialised this a moment ago.
+    unsafe { A::from_bytes(&engine.engine, &code) }
+}
+
 /// Loads compiled code from memory.
 pub(crate) fn load<A: Artifact>(py: Python<'_>, engine: &Engine, bytes: &[u8]) -> PyResult<A> {
     let code = open(py, bytes)?;
-    // SAFETY: the checksum says that these are the bytes that `seal` was given, which came from the engine. That they
-    // were not forged is for the caller of the public method to see to, as documented there.
-    gil::detached(py, || unsafe { A::from_bytes(engine, code) })
+    gil::detached(py, || {
+        let _whole = process::postpone_forks();
+        // SAFETY: the checksum says that these are the bytes that `seal` was given, which came from the engine. That
+        // they were not forged is for the caller of the public method to see to, as documented there.
+        unsafe { A::from_bytes(engine, code) }
+    })
 }
 
 /// Loads compiled code from a file. A trusted file is mapped without a look at its checksum.
 pub(crate) fn load_file<A: Artifact>(py: Python<'_>, engine: &Engine, path: &Path, trusted: bool) -> PyResult<A> {
     if trusted {
-        // SAFETY: the caller of the public method vouches for the file, as documented there.
-        return gil::detached(py, || unsafe { A::from_file(engine, path) });
+        return gil::detached(py, || {
+            let _whole = process::postpone_forks();
+            // SAFETY: the caller of the public method vouches for the file, as documented there.
+            unsafe { A::from_file(engine, path) }
+        });
     }
     // Not mapped: the file could change between the check and the use.
     let bytes = gil::released(py, || std::fs::read(path))?.map_err(|error| crate::paths::os_error(py, &error, path))?;

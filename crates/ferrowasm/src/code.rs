@@ -30,7 +30,7 @@ impl<A: Artifact + 'static> Code<A> {
     pub(crate) fn compile(engine: &Bound<'_, Engine>, wasm: &Bound<'_, PyAny>) -> PyResult<Code<A>> {
         let engine = engine.get().state()?;
         let binary = binary_of(wasm)?;
-        Ok(Code::new(compile(wasm.py(), engine, binary.as_bytes(), None, A::compile)?, engine))
+        Ok(Code::new(compile(wasm.py(), engine, binary.as_bytes(), None)?, engine))
     }
 
     /// Compiles a file, which holds the binary or the text format.
@@ -38,7 +38,7 @@ impl<A: Artifact + 'static> Code<A> {
         let py = engine.py();
         let (engine, path) = (engine.get().state()?, paths::path(path)?);
         let bytes = gil::released(py, || std::fs::read(&path))?.map_err(|error| paths::os_error(py, &error, &path))?;
-        Ok(Code::new(compile(py, engine, &bytes, Some(&path), A::compile)?, engine))
+        Ok(Code::new(compile(py, engine, &bytes, Some(&path))?, engine))
     }
 
     /// Loads what `serialize` returned.

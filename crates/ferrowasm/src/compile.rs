@@ -12,10 +12,12 @@ use rayon_core::ThreadPool;
 use wasmparser::{Operator, Parser, Payload};
 use wasmtime::{Error, Result};
 
+use crate::artifact::{self, Artifact};
 use crate::engine::EngineState;
 use crate::errors::{OrRaise, panicked};
 use crate::gil;
 use crate::interrupt::process::{self, PerProcess};
+use crate::private_memories;
 
 /// How long the caller waits without a look at signals.
 const LOOK: Duration = Duration::from_millis(20);
@@ -31,12 +33,11 @@ static POOL: PerProcess<Option<ThreadPool>> = PerProcess::new(|| {
 /// Makes a module or component from the binary or the text format. `path` is where the bytes come from, for messages.
 ///
 /// A signal handler's exception ends the wait; what was begun is compiled to its end in the background, and thrown away.
-pub(crate) fn compile<T: Send + 'static>(
+pub(crate) fn compile<T: Artifact + 'static>(
     py: Python<'_>,
     engine: &Arc<EngineState>,
     wasm: &[u8],
     path: Option<&Path>,
-    make: fn(&wasmtime::Engine, &[u8]) -> Result<T>,
 ) -> PyResult<T> {
     // The caller may give up before the work is done: nothing of it is borrowed.
     let (engine, wasm, path) = (engine.clone(), wasm.to_vec(), path.map(Path::to_owned));
@@ -48,8 +49,20 @@ pub(crate) fn compile<T: Send + 'static>(
             Error::msg(error.to_string())
         })?;
         engine.bounds.check(&binary)?;
-        make(&engine.engine, &binary)
+        let exposed = engine.shared_memory.then(|| private_memories::expose(&binary)).flatten();
+        match exposed.and_then(|exposed| artifact::compile(&engine, &exposed).ok()) {
+            Some(made) => Ok(made),
+            // As it is, so that errors tell the right places.
+            None => artifact::compile(&engine, &binary),
+        }
     })
+}
+
+/// Makes a small module of ours, on the pool as well, for a caller that has let go of the interpreter.
+pub(crate) fn helper(engine: &EngineState, text: &str) -> Result<wasmtime::Module> {
+    let binary = wat::parse_str(text)?;
+    let make = || artifact::compile(engine, &binary);
+    POOL.get().as_ref().map_or_else(make, |pool| pool.install(make))
 }
 
 /// Runs `work` on the pool while the caller waits for it and for signals.
@@ -58,7 +71,10 @@ fn interruptible<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> Resul
     let job = move || {
         let result = catch_unwind(AssertUnwindSafe(work));
         // Nobody waits any more if the caller was interrupted.
-        let _ = sender.send(result);
+        if let Err(unsent) = sender.send(result) {
+            let _whole = process::postpone_forks();
+            drop(unsent);
+        }
     };
     match POOL.get() {
         Some(pool) => pool.spawn(job),

@@ -11,12 +11,19 @@ use crate::errors::Misuse;
 use crate::func_map;
 use crate::gil::Policy;
 use crate::interrupt::faults;
+use crate::interrupt::process;
 use crate::interrupt::ticker::Activity;
+use crate::interrupt::waits;
 use crate::managed::{Managed, managed, two_phase};
 
 /// What the binding knows about an engine beside the engine itself.
 pub(crate) struct EngineState {
     pub(crate) engine: wasmtime::Engine,
+    settings: wasmtime::Config,
+    /// The process in which it was made: see `compiler`.
+    process: u32,
+    /// Whether it keeps what it compiles in files.
+    pub(crate) caches: bool,
     /// The epoch that users advance. The engine's own also advances with time.
     epoch: AtomicU64,
     /// Whether compiled code looks at the engine's epoch.
@@ -44,6 +51,19 @@ pub(crate) struct EngineState {
 impl EngineState {
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    /// The engine that compiles for this one.
+    ///
+    /// In a forked child it is another one with the same settings: a thread of the parent may have been compiling then,
+    /// and what it had locked stays locked.
+    pub(crate) fn compiler(&self) -> wasmtime::Result<wasmtime::Engine> {
+        if self.is_inherited() { wasmtime::Engine::new(&self.settings) } else { Ok(self.engine.clone()) }
+    }
+
+    /// Whether the engine was made by the process that this one was forked from.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.process != process::generation()
     }
 }
 
@@ -88,10 +108,16 @@ impl Engine {
 }
 
 fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
-    let Built { config: settings, checks_epoch, user_epochs, manages_memories, shared_memory, gil, bounds } =
+    let Built { config: settings, checks_epoch, user_epochs, manages_memories, shared_memory, caches, gil, bounds } =
         Config::build(config, py)?;
-    let engine = crate::gil::detached(py, || wasmtime::Engine::new(&settings))?;
+    let engine = crate::gil::detached(py, || {
+        let _whole = process::postpone_forks();
+        wasmtime::Engine::new(&settings)
+    })?;
     faults::remember(py)?;
+    if shared_memory {
+        waits::listen(py)?;
+    }
     let max_wasm_stack = engine.get_max_wasm_stack();
     let fixed_memory_size = if manages_memories {
         usize::MAX
@@ -100,6 +126,9 @@ fn build(py: Python<'_>, config: Option<&Config>) -> PyResult<EngineState> {
     };
     Ok(EngineState {
         engine,
+        settings,
+        process: process::generation(),
+        caches,
         epoch: AtomicU64::new(0),
         checks_epoch,
         user_epochs,

@@ -8,6 +8,8 @@ use pyo3::types::PyTuple;
 use wasmtime::{AsContextMut, Error, RootScope, StoreContextMut, ThrownException, Trap, WasmBacktrace};
 
 use crate::interrupt::deadline::DeadlineExceeded;
+use crate::interrupt::waits;
+use crate::private_memories;
 use crate::refs;
 use crate::store::Data;
 
@@ -213,12 +215,13 @@ type FrameTuple =
 /// innermost is the one reported.
 fn frame(info: &wasmtime::FrameInfo) -> FrameTuple {
     let symbol = info.symbols().first();
+    let moved = if waits::is_listening() { private_memories::moved(info.module()) } else { 0 };
     (
         info.func_index(),
         info.func_name().map(str::to_owned),
         info.func_offset(),
         info.module().name().map(str::to_owned),
-        info.module_offset(),
+        info.module_offset().map(|offset| offset - moved),
         symbol.and_then(|symbol| symbol.file()).map(str::to_owned),
         symbol.and_then(|symbol| symbol.line()),
         symbol.and_then(|symbol| symbol.column()),

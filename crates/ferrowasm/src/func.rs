@@ -84,9 +84,16 @@ impl Func {
     /// `gil` ("auto", "release" or "hold") replaces `Config.gil` for its calls. Raises `WrongStoreError` if `store` is
     /// not the function's, `ValueError` for an unknown policy, and `WasmtimeError` for "hold" if the engine has shared
     /// memories.
-    #[pyo3(signature = (store, *, gil=None))]
-    fn bind(slf: &Bound<'_, Self>, store: &Bound<'_, PyAny>, gil: Option<&str>) -> PyResult<BoundFunc> {
-        BoundFunc::new(slf, store, gil)
+    ///
+    /// `timeout` is how many seconds each call may take, before it raises `DeadlineExceeded`: see `Store.deadline`.
+    #[pyo3(signature = (store, *, gil=None, timeout=None))]
+    fn bind(
+        slf: &Bound<'_, Self>,
+        store: &Bound<'_, PyAny>,
+        gil: Option<&str>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<BoundFunc> {
+        BoundFunc::new(slf, store, gil, timeout)
     }
 
     /// Call the function in its store. See the class for arguments, results and errors.

@@ -17,6 +17,7 @@ use wasmtime::{FuncType, Global, Instance, Memory, Module, Ref, StoreContextMut,
 
 use crate::asyncio;
 use crate::borrowed::Borrowed;
+use crate::compile;
 use crate::engine::EngineState;
 use crate::errors::{OrRaise, signature_error, wasmtime_error, with_thrown};
 use crate::func::{Callee, Func};
@@ -473,7 +474,7 @@ fn module(py: Python<'_>, engine: &EngineState, shape: &Shape) -> PyResult<Modul
         return Ok(module.clone());
     }
     let text = shape.text();
-    let module = gil::detached(py, || Module::new(&engine.engine, text)).inspect_err(|error| {
+    let module = gil::detached(py, || compile::helper(engine, &text)).inspect_err(|error| {
         let _ = error.value(py).call_method1("add_note", ("map compiles a helper module, which failed",));
     })?;
     engine.map_modules.lock().insert(shape.clone(), module.clone());

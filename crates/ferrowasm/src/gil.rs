@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use wasmtime::StoreContextMut;
 
 use crate::errors::{OrRaise, panicked, raised, to_python, with_thrown};
+use crate::interrupt::waits;
 use crate::stack;
 use crate::store::Data;
 use crate::store::cell::Entry;
@@ -75,7 +76,12 @@ pub(crate) fn run<R: Send>(
     }
     let room = entry.room();
     let ctx = entry.ctx();
-    execute(py, room, || work(ctx)).map_err(|error| with_thrown(py, entry.ctx(), error))
+    let work = || {
+        let result = work(ctx)?;
+        waits::finish()?;
+        Ok(result)
+    };
+    execute(py, room, work).map_err(|error| with_thrown(py, entry.ctx(), error))
 }
 
 /// Runs `work`, which calls WebAssembly code, with the interpreter held or released as `policy` and `pace` suggest.
@@ -93,6 +99,9 @@ pub(crate) fn call<R: Send>(
     thread::with(|thread| {
         let run = || catch_unwind(AssertUnwindSafe(|| flight::fly(py, &thread.flight, policy, pace, work)));
         match thread.stack.with_room(room, run)? {
+            Ok(Ok(result)) if policy == Policy::Release => {
+                waits::finish().or_raise(py).map(|()| result).map_err(Box::new)
+            }
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => Err(failed(py, &error)),
             Err(payload) => Err(Box::new(panicked(&*payload))),

@@ -18,6 +18,7 @@ use crate::managed::{Managed, two_phase};
 use crate::memory::Memory;
 use crate::module::Module;
 use crate::numbers;
+use crate::private_memories;
 use crate::shared_memory::SharedMemory;
 use crate::store::StoreArg;
 use crate::store::cell::Entry;
@@ -56,9 +57,10 @@ impl Instance {
     ) -> PyResult<Bound<'py, InstanceExports>> {
         let exports: Vec<_> =
             instance.exports(entry.ctx()).map(|export| (export.name().to_owned(), export.into_extern())).collect();
+        entry.shared.memories.add(exports.iter().map(|(_, item)| item));
         let by_name = PyDict::new(py);
         let mut by_index = Vec::with_capacity(exports.len());
-        for (name, item) in exports {
+        for (name, item) in exports.into_iter().filter(|(name, _)| !private_memories::is_ours(name)) {
             let item = externs::to_python(py, entry, item)?;
             by_name.set_item(name, &item)?;
             by_index.push(item);

@@ -32,6 +32,7 @@ mod module;
 mod numbers;
 mod outline;
 mod paths;
+mod private_memories;
 mod raw;
 mod refs;
 mod shared_memory;
@@ -86,6 +87,8 @@ mod _native {
     use super::instance::InstanceExports;
     #[pymodule_export]
     use super::instance_pre::InstancePre;
+    #[pymodule_export]
+    use super::interrupt::arrivals::count_signals;
     #[pymodule_export]
     use super::interrupt::deadline::PyDeadline;
     #[pymodule_export]

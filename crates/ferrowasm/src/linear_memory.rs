@@ -12,8 +12,9 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
-use wasmtime::{Error, Instance, LinearMemory, MemoryCreator, MemoryType, Module, Result, StoreContextMut};
+use wasmtime::{Error, Instance, LinearMemory, MemoryCreator, MemoryType, Result, StoreContextMut};
 
+use crate::compile;
 use crate::store::Data;
 
 /// How many views of the memory with this base address are in use.
@@ -88,7 +89,7 @@ pub(crate) fn instantiate(mut ctx: StoreContextMut<'_, Data>, ty: &MemoryType) -
         log2 => format!("(pagesize {})", 1_u64 << log2),
     };
     let text = format!("(module (memory (export \"memory\") {address} {} {maximum} {page}))", ty.minimum());
-    let module = Module::new(ctx.engine(), text)?;
+    let module = compile::helper(&ctx.data().engine, &text)?;
     let instance = Instance::new(&mut ctx, &module, &[])?;
     instance.get_memory(&mut ctx, "memory").ok_or_else(|| Error::msg("the module of the memory does not export it"))
 }

@@ -250,6 +250,8 @@ impl Linker {
         self.with(py, |state| {
             let exports: Vec<String> =
                 instance.item.module(entry.ctx()).exports().map(|export| export.name().to_owned()).collect();
+            let items: Vec<_> = instance.item.exports(entry.ctx()).map(|export| export.into_extern()).collect();
+            entry.shared.memories.add(&items);
             state.linker.instance(entry.ctx(), name, instance.item).or_raise(py)?;
             for export in exports {
                 state.set_origin(name, &export, Some(Origin::Store { id, kind: "Instance" }));

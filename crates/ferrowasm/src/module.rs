@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::errors::Misuse;
 use crate::gil;
 use crate::managed::{Managed, managed, two_phase};
+use crate::private_memories;
 use crate::types::{ExportType, ImportType};
 
 /// A compiled WebAssembly module. It belongs to no store: one module can be instantiated in any store of its engine, on
@@ -137,7 +138,8 @@ impl Module {
     /// What an instance of the module offers, in order.
     #[getter]
     fn exports(&self) -> PyResult<Vec<ExportType>> {
-        Ok(self.get()?.exports().map(|export| ExportType::wrap(&export)).collect())
+        let exports = self.get()?.exports().filter(|export| !private_memories::is_ours(export.name()));
+        Ok(exports.map(|export| ExportType::wrap(&export)).collect())
     }
 
     fn __repr__(&self) -> String {

@@ -6,12 +6,14 @@ use std::time::Duration;
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyMemoryView, PySlice};
+use wasmtime::{Trap, WaitResult};
 
 use crate::borrowed::Borrowed;
 use crate::buffer::Layout;
 use crate::engine::Engine;
 use crate::errors::{Misuse, OrRaise, expected, to_python};
 use crate::gil;
+use crate::interrupt::waits;
 use crate::managed::{Managed, managed, two_phase};
 use crate::memory_values::Contents;
 use crate::numbers;
@@ -53,6 +55,22 @@ impl SharedMemory {
 
     fn get(&self) -> Result<&wasmtime::SharedMemory, Misuse> {
         Ok(&self.memory.get()?.memory)
+    }
+
+    /// Waits, and runs signal handlers meanwhile.
+    fn wait(
+        &self,
+        py: Python<'_>,
+        timeout: Option<f64>,
+        wait: impl FnOnce(&wasmtime::SharedMemory, Option<Duration>) -> Result<WaitResult, Trap> + Send,
+    ) -> PyResult<&'static str> {
+        let (memory, timeout) = (self.get()?, duration(timeout)?);
+        waits::begin();
+        let (result, woken) = gil::released(py, || waits::wait(memory, || wait(memory, timeout)))?;
+        if woken {
+            waits::handle_signals(py)?;
+        }
+        Ok(outcome(result.map_err(wasmtime::Error::from).or_raise(py)?))
     }
 
     pub(crate) fn contents(&self) -> Result<Contents<'_>, Misuse> {
@@ -181,15 +199,13 @@ impl SharedMemory {
     /// Returns "ok" when notified, "mismatch" when the value was another one, and "timed-out".
     #[pyo3(signature = (addr, expected, timeout=None))]
     fn atomic_wait32(&self, py: Python<'_>, addr: u64, expected: u32, timeout: Option<f64>) -> PyResult<&'static str> {
-        let (memory, timeout) = (self.get()?, duration(timeout)?);
-        gil::detached(py, || Ok(memory.atomic_wait32(addr, expected, timeout)?)).map(outcome)
+        self.wait(py, timeout, |memory, timeout| memory.atomic_wait32(addr, expected, timeout))
     }
 
     /// As `atomic_wait32`, for a 64-bit value (`memory.atomic.wait64`).
     #[pyo3(signature = (addr, expected, timeout=None))]
     fn atomic_wait64(&self, py: Python<'_>, addr: u64, expected: u64, timeout: Option<f64>) -> PyResult<&'static str> {
-        let (memory, timeout) = (self.get()?, duration(timeout)?);
-        gil::detached(py, || Ok(memory.atomic_wait64(addr, expected, timeout)?)).map(outcome)
+        self.wait(py, timeout, |memory, timeout| memory.atomic_wait64(addr, expected, timeout))
     }
 
     /// # Safety
@@ -234,10 +250,10 @@ fn duration(seconds: Option<f64>) -> PyResult<Option<Duration>> {
         .transpose()
 }
 
-fn outcome(result: wasmtime::WaitResult) -> &'static str {
+fn outcome(result: WaitResult) -> &'static str {
     match result {
-        wasmtime::WaitResult::Ok => "ok",
-        wasmtime::WaitResult::Mismatch => "mismatch",
-        wasmtime::WaitResult::TimedOut => "timed-out",
+        WaitResult::Ok => "ok",
+        WaitResult::Mismatch => "mismatch",
+        WaitResult::TimedOut => "timed-out",
     }
 }

@@ -13,9 +13,9 @@ use super::fibers::{self, Status};
 use super::host::{HostCall, Request};
 use super::operation::{Operation, Outcome};
 use super::wake::Signal;
-use crate::errors::{Misuse, raised};
+use crate::errors::{Misuse, OrRaise, raised};
 use crate::gil;
-use crate::interrupt;
+use crate::interrupt::{self, waits};
 use crate::store::cell::Shared;
 
 /// What to do where an operation would have to wait.
@@ -150,7 +150,13 @@ impl Drive {
         if !self.entered {
             // What is looked up is changed by the owner of the store only.
             match fibers.index(self.id).ok_or_else(gone)? {
-                0 => self.shared.resume()?,
+                0 => {
+                    self.shared.resume()?;
+                    if self.shared.memories.any() {
+                        waits::begin();
+                        waits::enter(&self.shared);
+                    }
+                }
                 _ if !self.shared.runs_here() => return Err(self.shared.obstacle().into()),
                 index if fibers.stepping() != Some(index - 1) => return Err(Misuse::Suspended.into()),
                 _ => fibers.set_stepping(None),
@@ -351,6 +357,10 @@ impl Drive {
         self.shared.fibers.set_stepping(index.checked_sub(1));
         let mut entry = fibers::reenter(&self.shared, place);
         match outcome {
+            Ok(outcome) if self.shared.memories.any() => {
+                self.shared.deadlines.check().or_raise(py)?;
+                operation.finish(py, &mut entry, outcome)
+            }
             Ok(outcome) => operation.finish(py, &mut entry, outcome),
             Err(error) => Err(operation.fail(py, &mut entry, &error)),
         }

@@ -23,6 +23,7 @@ use wasmtime::{Caller, Error, Func, StoreContextMut, UpdateDeadline};
 use super::host::{Aside, Request};
 use super::operation::{Outcome, Work};
 use super::wake::Signal;
+use crate::interrupt::waits;
 use crate::raw;
 use crate::store::Data;
 use crate::store::cell::{Entry, Place, Shared};
@@ -115,6 +116,11 @@ impl Fibers {
     /// Has the call, which runs on another thread, suspended at the next tick.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that is to happen.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.in_thread.load(Ordering::Relaxed) && self.stopping.load(Ordering::Relaxed)
     }
 
     /// How many calls are under way.
@@ -393,6 +399,7 @@ impl Shared {
         background::runtime()?.spawn_blocking(move || {
             let fibers = &shared.fibers;
             if shared.resume().is_ok() {
+                waits::enter(&shared);
                 fibers.in_thread.store(true, Ordering::Relaxed);
                 let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fibers.poll()));
                 fibers.in_thread.store(false, Ordering::Relaxed);

@@ -62,6 +62,8 @@ pub(crate) struct Built {
     pub(crate) bounds: Bounds,
     /// `Config.shared_memory`.
     pub(crate) shared_memory: bool,
+    /// Whether the engine keeps what it compiles in files (`Config.cache`).
+    pub(crate) caches: bool,
     /// Whether calls let go of the interpreter.
     pub(crate) gil: Policy,
 }
@@ -95,7 +97,9 @@ impl Settings {
         let bounds = draft.bounds;
         let shared_memory = draft.shared_memory;
         let gil = draft.gil.effective(checks_epoch, shared_memory).map_err(wasmtime::Error::msg)?;
-        Ok(Built { config: draft.finish()?, checks_epoch, user_epochs, manages_memories, shared_memory, gil, bounds })
+        let caches = self.values.contains_key("cache");
+        let config = draft.finish()?;
+        Ok(Built { config, checks_epoch, user_epochs, manages_memories, shared_memory, caches, gil, bounds })
     }
 
     /// Whether something was set that decides how many addresses memories reserve.

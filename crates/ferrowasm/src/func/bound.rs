@@ -1,5 +1,7 @@
 //! `BoundFunc`: a function together with its store.
 
+use std::time::Duration;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -8,6 +10,7 @@ use pyo3::types::PyTuple;
 use super::Func;
 use crate::errors::wasmtime_error;
 use crate::gil::Policy;
+use crate::interrupt::deadline::{self, Guard};
 use crate::store::{Store, StoreArg};
 use crate::vectorcall::{self, Args, Callable, Pointer, Stack};
 
@@ -26,11 +29,19 @@ pub(crate) struct BoundFunc {
     store: Py<Store>,
     /// Replaces the engine's.
     policy: Option<Policy>,
+    /// How long a call may take.
+    timeout: Option<Duration>,
 }
 
 impl BoundFunc {
-    pub(super) fn new(func: &Bound<'_, Func>, store: &Bound<'_, PyAny>, gil: Option<&str>) -> PyResult<BoundFunc> {
+    pub(super) fn new(
+        func: &Bound<'_, Func>,
+        store: &Bound<'_, PyAny>,
+        gil: Option<&str>,
+        timeout: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<BoundFunc> {
         let py = func.py();
+        let timeout = timeout.map_or(Ok(None), |timeout| deadline::seconds(timeout, "timeout"))?;
         let mut entry = StoreArg::new(store)?.enter_own(func.get().callee()?.store_id, "Func")?;
         let store = entry.shared.store_object(py)?;
         let policy = match (gil, entry.ctx().data().interrupts.engine()) {
@@ -45,13 +56,23 @@ impl BoundFunc {
             func: func.clone().unbind(),
             store: store.unbind(),
             policy,
+            timeout,
         })
     }
 
     #[inline]
     fn invoke<'py>(&self, py: Python<'py>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
         let callee = self.func.get().callee()?;
-        callee.call_in(self.store.bind(py).as_any(), self.store.get().cell.enter_attached(py)?, self.policy, args)
+        let entry = self.store.get().cell.enter_attached(py)?;
+        let _deadline = self.timeout.map(|timeout| self.begin_deadline(timeout));
+        callee.call_in(self.store.bind(py).as_any(), entry, self.policy, args)
+    }
+}
+
+impl BoundFunc {
+    #[cold]
+    fn begin_deadline(&self, timeout: Duration) -> Guard {
+        Guard::new(&self.store.get().cell.shared.deadlines, timeout)
     }
 }
 

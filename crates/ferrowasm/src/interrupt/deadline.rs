@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use slab::Slab;
 use wasmtime::Result;
 
-use super::ticker;
+use super::alarms;
 use crate::errors::expected;
 
 /// `Deadlines::earliest` when there is none.
@@ -54,7 +54,7 @@ impl Deadlines {
     /// Sets a deadline, `limit` from now.
     fn set(&self, limit: Duration) -> usize {
         let at = u64::try_from(limit.as_nanos()).map_or(NEVER, |limit| now().saturating_add(limit));
-        ticker::expect(at);
+        alarms::set(at);
         let mut active = self.lock();
         let key = active.insert(Deadline { at, limit });
         self.update(&active);
@@ -63,7 +63,9 @@ impl Deadlines {
 
     fn lift(&self, key: usize) {
         let mut active = self.lock();
-        active.try_remove(key);
+        if let Some(deadline) = active.try_remove(key) {
+            alarms::lift(deadline.at);
+        }
         self.update(&active);
     }
 

@@ -66,8 +66,26 @@ fn belongs_to_us(handler: usize) -> bool {
 
 /// Whether a handler is Python's own, or none.
 fn belongs_to_python(handler: usize) -> bool {
-    let python = library_of(pyo3::ffi::PyErr_CheckSignals as *const () as usize);
-    handler == libc::SIG_DFL || handler == libc::SIG_IGN || library_of(handler) == python
+    handler == libc::SIG_DFL || handler == libc::SIG_IGN || is_interpreters(handler)
+}
+
+/// Whether a handler is a function of the interpreter.
+pub(super) fn is_interpreters(handler: usize) -> bool {
+    static PYTHON: AtomicUsize = AtomicUsize::new(0);
+    if handler == libc::SIG_DFL || handler == libc::SIG_IGN {
+        return false;
+    }
+    let mut python = PYTHON.load(Ordering::Relaxed);
+    if python == 0 {
+        python = library_of(pyo3::ffi::PyErr_CheckSignals as *const () as usize) as usize;
+        PYTHON.store(python, Ordering::Relaxed);
+    }
+    library_of(handler) as usize == python
+}
+
+/// Whether a signal is one that the engine handles.
+pub(super) fn handles(signal: c_int) -> bool {
+    SIGNALS.contains(&signal)
 }
 
 /// Puts the engine's handlers in front again where Python's have taken their place.

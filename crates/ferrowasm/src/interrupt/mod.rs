@@ -5,6 +5,8 @@
 //! the engine's epoch is a clock; the epoch that users advance (`Engine.increment_epoch`) and the deadlines that they
 //! set are numbers of ours, compared in the callback.
 
+mod alarms;
+pub(crate) mod arrivals;
 pub(crate) mod deadline;
 #[cfg_attr(
     not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))),
@@ -14,6 +16,7 @@ pub(crate) mod faults;
 pub(crate) mod process;
 mod signals;
 pub(crate) mod ticker;
+pub(crate) mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,7 +134,13 @@ pub(crate) fn set_epoch_deadline(ctx: &mut StoreContextMut<'_, Data>, ticks: u64
 #[inline]
 pub(crate) fn begin(ctx: &mut StoreContextMut<'_, Data>) {
     match &ctx.data().interrupts.engine {
-        Some(engine) if engine.checks_epoch => ticker::keep_ticking(engine),
+        Some(engine) if engine.checks_epoch => {
+            ticker::keep_ticking(engine);
+            if engine.shared_memory {
+                waits::begin();
+                waits::enter(&ctx.data().shared);
+            }
+        }
         _ => return,
     }
     ctx.data_mut().interrupts.ticks = 0;
@@ -159,14 +168,18 @@ pub(crate) fn on_epoch(mut ctx: StoreContextMut<'_, Data>) -> Result<UpdateDeadl
             return Ok(UpdateDeadline::Interrupt);
         }
     }
+    let woken = interrupts.engine.as_ref().is_some_and(|engine| engine.shared_memory) && waits::was_woken();
     interrupts.deadlines.check()?;
     // On a fiber no Python code runs: the event loop handles signals when the call has let it have its turn.
-    if let Some(update) = ctx.data().shared.fibers.on_epoch(extended) {
+    if let Some(update) = ctx.data().shared.fibers.on_epoch(extended || woken) {
         return Ok(update);
     }
     let ticks = &mut ctx.data_mut().interrupts.ticks;
     *ticks = ticks.saturating_add(1);
-    if *ticks >= SETTLED {
+    if woken {
+        // For a signal, it may be.
+        signals::handle_inside_now(&mut ctx)?;
+    } else if *ticks >= SETTLED {
         signals::handle_inside(&mut ctx)?;
     }
     gil::tick();

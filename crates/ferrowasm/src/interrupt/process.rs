@@ -3,6 +3,7 @@
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// How often the process, or one that it was forked from, was forked.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -16,13 +17,64 @@ pub(crate) fn generation() -> u32 {
 pub(crate) fn watch_forks() {
     #[cfg(unix)]
     {
+        extern "C" fn before() {
+            FORKING.fetch_add(1, Ordering::SeqCst);
+            let start = Instant::now();
+            while POSTPONED.load(Ordering::SeqCst) > 0 && start.elapsed() < LONGEST_POSTPONEMENT {
+                std::thread::sleep(MOMENT);
+            }
+        }
+        extern "C" fn in_parent() {
+            FORKING.fetch_sub(1, Ordering::SeqCst);
+        }
         extern "C" fn in_child() {
             FORKS.fetch_add(1, Ordering::AcqRel);
+            FORKING.store(0, Ordering::SeqCst);
+            POSTPONED.store(0, Ordering::SeqCst);
         }
         static ONCE: Once = Once::new();
-        // SAFETY: the handler does nothing but an atomic addition, which is fine in a forked child; the extension is
-        // never unloaded. A failure (no memory) leaves children with the number of their parent.
-        ONCE.call_once(|| _ = unsafe { libc::pthread_atfork(None, None, Some(in_child)) });
+        // SAFETY: the handler in the child does nothing but use atomics, which is fine in a forked child; the extension
+        // is never unloaded. A failure (no memory) leaves children with the number of their parent.
+        ONCE.call_once(|| _ = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) });
+    }
+}
+
+/// How many threads are about to fork the process.
+static FORKING: AtomicU32 = AtomicU32::new(0);
+/// How many threads are where the process had better not be forked.
+static POSTPONED: AtomicU32 = AtomicU32::new(0);
+
+/// How long a fork waits for them: more means that one of them has lost its way.
+const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(1);
+/// How often it is looked whether they are done.
+const MOMENT: Duration = Duration::from_micros(20);
+
+/// Keeps other threads from forking the process.
+///
+/// For short work of the engine that takes locks of whole engines or of the process and lets go of the interpreter: a
+/// forked child would find them locked for ever. Work that holds the interpreter need not say so, since that keeps the
+/// other threads of Python from forking.
+pub(crate) fn postpone_forks() -> Postponement {
+    loop {
+        POSTPONED.fetch_add(1, Ordering::SeqCst);
+        if FORKING.load(Ordering::SeqCst) == 0 {
+            return Postponement { generation: generation() };
+        }
+        POSTPONED.fetch_sub(1, Ordering::SeqCst);
+        std::thread::sleep(MOMENT);
+    }
+}
+
+/// No other thread forks the process while this lives.
+pub(crate) struct Postponement {
+    generation: u32,
+}
+
+impl Drop for Postponement {
+    fn drop(&mut self) {
+        if self.generation == generation() {
+            POSTPONED.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 

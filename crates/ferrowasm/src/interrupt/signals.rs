@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use wasmtime::{Result, StoreContextMut};
 
-use super::{process, ticker};
+use super::{arrivals, process, ticker};
 use crate::gil;
 use crate::store::Data;
 use crate::vectorcall;
@@ -40,7 +40,12 @@ pub(super) fn just_handled() -> bool {
 
 /// The same in the middle of WebAssembly, if it is time to: handlers may use the store.
 pub(super) fn handle_inside(ctx: &mut StoreContextMut<'_, Data>) -> Result<()> {
-    if just_handled() || is_main_thread() == Some(false) {
+    if just_handled() { Ok(()) } else { handle_inside_now(ctx) }
+}
+
+/// The same without a look at the time.
+pub(super) fn handle_inside_now(ctx: &mut StoreContextMut<'_, Data>) -> Result<()> {
+    if is_main_thread() == Some(false) {
         return Ok(());
     }
     let shared = ctx.data().shared.clone();
@@ -58,14 +63,23 @@ fn look(work: impl for<'py> FnOnce(Python<'py>) -> PyResult<()>) -> Result<()> {
     gil::attached(|py| {
         let waited = start.elapsed();
         NEXT.set(Some(Instant::now() + (waited * PAUSE).clamp(ticker::PERIOD / 2, LONGEST)));
+        if is_main_thread() == Some(true) {
+            arrivals::handle();
+        }
         work(py)
     })
 }
 
 /// Whether this is the thread that Python runs signal handlers on, if that was found out in this process.
-fn is_main_thread() -> Option<bool> {
+pub(super) fn is_main_thread() -> Option<bool> {
     let (generation, answer) = IS_MAIN.get()?;
     (generation == process::generation()).then_some(answer)
+}
+
+/// Whether this is the main thread, found out if need be. The interpreter is attached, or the answer is "no".
+pub(super) fn find_out() -> bool {
+    is_main_thread()
+        .unwrap_or_else(|| Python::try_attach(|py| find_out_main_thread(py).unwrap_or(false)).unwrap_or(false))
 }
 
 fn find_out_main_thread(py: Python<'_>) -> PyResult<bool> {

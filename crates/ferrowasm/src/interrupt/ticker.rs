@@ -5,13 +5,14 @@
 //! then finds the epoch advanced when it comes back, marks the engine and so starts the ticks again. The thread never
 //! touches Python.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::deadline::{self, NEVER};
+use super::alarms;
 use super::faults;
 use super::process::{self, PerProcess};
+use super::waits;
 use crate::engine::EngineState;
 
 /// The time between two ticks.
@@ -57,6 +58,13 @@ fn mark(engine: &Arc<EngineState>) {
     }
 }
 
+/// Has the clock look again when it is to tick next.
+pub(super) fn hurry() {
+    let ticker = TICKER.get();
+    let _list = ticker.lock();
+    ticker.wake.notify_one();
+}
+
 static TICKER: PerProcess<Ticker> =
     PerProcess::new(|| Ticker { list: Mutex::new(List { engines: Vec::new(), running: false }), wake: Condvar::new() });
 
@@ -94,36 +102,40 @@ impl Ticker {
         process::without_signals(|| thread.spawn(|| self.run())).is_ok()
     }
 
+    /// Sleeps until the next tick: a regular one, or that of a deadline.
+    fn sleep<'l>(&self, mut list: MutexGuard<'l, List>) -> MutexGuard<'l, List> {
+        let tick = Instant::now() + PERIOD;
+        loop {
+            let regular = tick.saturating_duration_since(Instant::now());
+            let alarm = alarms::next();
+            let duration = alarm.map_or(regular, |alarm| alarm.min(regular));
+            if duration.is_zero() {
+                return list;
+            }
+            let timeout;
+            (list, timeout) = self.wake.wait_timeout(list, duration).unwrap_or_else(PoisonError::into_inner);
+            // Otherwise a deadline was set that passes before, or an engine was added.
+            if timeout.timed_out() {
+                return list;
+            }
+        }
+    }
+
     fn run(&self) -> ! {
         loop {
             let list = self.lock();
-            drop(self.wake.wait_while(list, |list| list.engines.is_empty()).unwrap_or_else(PoisonError::into_inner));
-            sleep();
+            let list = self
+                .wake
+                .wait_while(list, |list| list.engines.is_empty() && !waits::any())
+                .unwrap_or_else(PoisonError::into_inner);
+            drop(self.sleep(list));
             faults::reassert();
+            waits::wake();
             self.lock().engines.retain_mut(|(engine, unused)| match engine.upgrade() {
                 Some(engine) => tick(&engine, unused),
                 None => false,
             });
         }
-    }
-}
-
-/// The deadline, on the clock of `deadline`, for which there is an extra tick.
-static EXPECTED: AtomicU64 = AtomicU64::new(NEVER);
-
-/// Has the clock tick when a deadline passes, instead of at the next regular tick. With several, that holds for the
-/// first one.
-pub(super) fn expect(at: u64) {
-    EXPECTED.fetch_min(at, Ordering::AcqRel);
-}
-
-/// Sleeps until the next tick.
-fn sleep() {
-    let expected = EXPECTED.load(Ordering::Acquire);
-    let remaining = Duration::from_nanos(expected.saturating_sub(deadline::now()));
-    std::thread::sleep(remaining.min(PERIOD));
-    if remaining <= PERIOD {
-        let _ = EXPECTED.compare_exchange(expected, NEVER, Ordering::AcqRel, Ordering::Acquire);
     }
 }
 

@@ -24,7 +24,7 @@ use super::objects::Objects;
 use super::views::Views;
 use crate::asyncio::fibers::Fibers;
 use crate::errors::Misuse;
-use crate::interrupt::{self, deadline::Deadlines};
+use crate::interrupt::{self, deadline::Deadlines, waits::Memories};
 use crate::thread;
 
 /// `Shared::owner` of a store that no thread is in.
@@ -69,6 +69,8 @@ pub(crate) struct Shared {
     pub(crate) objects: Objects,
     pub(crate) views: Views,
     pub(crate) deadlines: Arc<Deadlines>,
+    /// The shared memories in which its code may wait.
+    pub(crate) memories: Memories,
     /// The engine's store.
     root: OnceLock<Root>,
     /// The asynchronous calls that are under way.
@@ -94,6 +96,7 @@ impl Shared {
             objects: Objects::default(),
             views: Views::default(),
             deadlines: Arc::default(),
+            memories: Memories::default(),
             root: OnceLock::new(),
             fibers: Fibers::default(),
             weak: OnceLock::new(),
@@ -227,7 +230,17 @@ impl Shared {
 
     /// Whether the running thread is inside the store.
     pub(crate) fn runs_here(&self) -> bool {
-        self.owner.load(Ordering::Acquire) == thread::token()
+        self.runs_on(thread::token())
+    }
+
+    /// Whether the thread with this token is inside the store.
+    pub(crate) fn runs_on(&self, thread: usize) -> bool {
+        self.owner.load(Ordering::Acquire) == thread
+    }
+
+    /// Whether the call that is under way is to end, or to be suspended.
+    pub(crate) fn is_to_end(&self) -> bool {
+        self.deadlines.check().is_err() || self.fibers.is_stopping()
     }
 }
 

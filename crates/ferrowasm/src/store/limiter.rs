@@ -43,6 +43,9 @@ impl Usage {
     }
 }
 
+/// What the engine says of growth that it refuses by itself, before it asks whether it is allowed.
+const UNASKED: [&str; 2] = ["memory growth exceeds memory type's limits", "overflow calculating new table size"];
+
 /// A size that grows, and sometimes fails to after it was allowed to.
 #[derive(Default)]
 struct Gauge {
@@ -59,8 +62,11 @@ impl Gauge {
         self.total = self.total.saturating_add(self.last);
     }
 
-    fn failed(&mut self) {
-        self.total = self.total.saturating_sub(std::mem::take(&mut self.last));
+    fn failed(&mut self, error: &Error) {
+        // Otherwise what was allowed last has happened.
+        if !UNASKED.contains(&error.to_string().as_str()) {
+            self.total = self.total.saturating_sub(std::mem::take(&mut self.last));
+        }
     }
 
     fn peak(&self) -> usize {
@@ -85,7 +91,7 @@ impl ResourceLimiter for Data {
     }
 
     fn memory_grow_failed(&mut self, error: Error) -> Result<()> {
-        self.usage.memory.failed();
+        self.usage.memory.failed(&error);
         #[cfg(unix)]
         if error.is::<crate::linear_memory::ViewInUse>() {
             self.shared.views.refuse();
@@ -104,7 +110,7 @@ impl ResourceLimiter for Data {
     }
 
     fn table_grow_failed(&mut self, error: Error) -> Result<()> {
-        self.usage.tables.failed();
+        self.usage.tables.failed(&error);
         self.report_failure("table_grow_failed", &error)
     }
 
