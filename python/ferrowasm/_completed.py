@@ -24,7 +24,7 @@ class StopReason(enum.Enum):
     EXITED = "exited"
     #: It trapped: `CompletedRun.trap` tells how.
     TRAPPED = "trapped"
-    #: It ran for longer than `timeout`.
+    #: It ran, or was compiled, for longer than `timeout`.
     TIMEOUT = "timeout"
     #: It was refused memory beyond `memory_limit`, and then trapped or ended with another code than 0.
     MEMORY_LIMIT = "memory limit"
@@ -32,6 +32,8 @@ class StopReason(enum.Enum):
     FUEL = "fuel"
     #: It wrote more than `output_limit` bytes to standard output or to standard error.
     OUTPUT_LIMIT = "output limit"
+    #: It was refused space beyond `disk_limit`, or what a `MemoryFolder` has, and then trapped or ended with another code than 0.
+    DISK_LIMIT = "disk limit"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,6 +58,8 @@ class CompletedRun:
     peak_memory: int
     #: The trap that ended the program, if one did.
     trap: Trap | None = None
+    #: How many bytes the program took up in writable mounts, as `DiskQuota` counts; `None` unless `disk_limit` was given.
+    disk_used: int | None = None
 
     def check_returncode(self) -> None:
         """Raise `RunError` if the program was stopped or its exit code is not 0."""
@@ -74,6 +78,8 @@ class CompletedRun:
         ]
         if self.fuel_consumed is not None:
             fields.append(f"fuel_consumed={self.fuel_consumed}")
+        if self.disk_used is not None:
+            fields.append(f"disk_used={self.disk_used}")
         return f"CompletedRun({', '.join(fields)})"
 
 
@@ -123,20 +129,24 @@ class RunError(WasmtimeError):
 
 
 class RunTimeout(RunError, TimeoutError):
-    """A program ran for longer than its `timeout`; like `subprocess.TimeoutExpired`."""
+    """A program ran, or was compiled, for longer than its `timeout`; like `subprocess.TimeoutExpired`."""
 
     #: The limit, in seconds.
     timeout: float
+    #: Whether the time was over before the program was compiled, so that it did not run at all.
+    compiling: bool
 
-    def __init__(self, result: CompletedRun, timeout: float) -> None:
+    def __init__(self, result: CompletedRun, timeout: float, compiling: bool = False) -> None:
         super().__init__(result)
         self.timeout = timeout
+        self.compiling = compiling
 
     def __str__(self) -> str:
-        return f"the program {self.result.args[0]!r} ran for longer than its timeout of {self.timeout:g} s"
+        what = "was not compiled within" if self.compiling else "ran for longer than"
+        return f"the program {self.result.args[0]!r} {what} its timeout of {self.timeout:g} s"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.result, self.timeout))
+        return (type(self), (self.result, self.timeout, self.compiling))
 
 
 def description(result: CompletedRun) -> str:
@@ -150,6 +160,8 @@ def description(result: CompletedRun) -> str:
             text = f"{program} trapped" if code is None else f"{program} trapped: {code.name}"
         case StopReason.MEMORY_LIMIT:
             text = f"{program} failed after it had reached its memory limit"
+        case StopReason.DISK_LIMIT:
+            text = f"{program} failed after it had reached its disk limit"
         case reason:
             text = f"{program} was stopped: {reason.value}"
     last = result.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from ._native import WasiConfig
+from ._native import DiskQuota, WasiConfig
 from ._wasi import DirPerms, FilePerms
 
 __all__ = ["Folder", "MemoryFolder", "Mount", "Mounts"]
@@ -28,6 +28,9 @@ CONTENT = "content"
 
 #: How folders are opened: never through a symbolic link.
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+#: What a new file, folder or link counts in a `DiskQuota`, in bytes.
+NAME = 4096
 
 #: The longest path of a file that is read back, in bytes. Guests can nest folders deeper than the system can name.
 LONGEST_PATH = 4096
@@ -52,7 +55,7 @@ class MemoryFolder(Mapping[str, bytes]):
 
     Of what the program left, at most `max_bytes` bytes and `max_files` files and folders are kept. What could not be kept, and what is neither a
     file nor a folder, is in `skipped`. While the program runs, the files are in a private temporary folder, in memory where the system offers
-    that (`/dev/shm`).
+    that (`/dev/shm`), and may grow by `max_bytes` bytes together, and 4 KiB for each of `max_files` new names, as `DiskQuota` counts.
 
     Raises `TypeError` and `ValueError` for contents and names that cannot be.
     """
@@ -111,6 +114,10 @@ class MemoryFolder(Mapping[str, bytes]):
         files = ", ".join(f"{path!r}: {len(content)} bytes" for path, content in list(self._files.items())[:10])
         more = ", ..." if len(self._files) > 10 else ""
         return f"<MemoryFolder {{{files}{more}}}>"
+
+    def _quota(self, within: DiskQuota | None) -> DiskQuota:
+        """What counts how much a program writes."""
+        return DiskQuota(max(0, self.max_bytes) + max(0, self.max_files) * NAME, within=within)
 
     def _fill(self, root: str) -> None:
         """Write everything below `root`, an empty folder."""
@@ -182,7 +189,11 @@ class Found:
 class Mounts:
     """The mounts of one run: a context manager that provides folders for what is in memory and takes them away again."""
 
-    def __init__(self, mounts: Mapping[str, Mount] | None) -> None:
+    def __init__(self, mounts: Mapping[str, Mount] | None, disk_limit: int | None = None) -> None:
+        #: Bounds what is written to all of them together.
+        self.total = None if disk_limit is None else DiskQuota(disk_limit)
+        #: What bounds single ones.
+        self.quotas: list[DiskQuota] = []
         self.folders: list[tuple[str, Folder]] = []
         self.memory: list[tuple[str, MemoryFolder]] = []
         #: By identity, since one folder may be mounted twice.
@@ -238,10 +249,17 @@ class Mounts:
     def add_to(self, config: WasiConfig) -> None:
         """Let programs use the mounts. Raises `WasiFileError` for a folder that cannot be opened."""
         for guest, folder in self.folders:
-            preopen(config, os.fspath(folder.path), guest, writable=folder.writable)
+            preopen(config, os.fspath(folder.path), guest, self.total, writable=folder.writable)
+        quotas = {key: memory._quota(self.total) for key, (_, memory) in self.temporary.items()}
         for guest, memory in self.memory:
             base, _ = self.temporary[id(memory)]
-            preopen(config, os.path.join(base, CONTENT), guest, writable=memory.writable)
+            preopen(config, os.path.join(base, CONTENT), guest, quotas[id(memory)], writable=memory.writable)
+        self.quotas = list(quotas.values())
+
+    @property
+    def are_full(self) -> bool:
+        """Whether a program was refused to write something because it had written too much."""
+        return any(quota.reached for quota in [*self.quotas, *([] if self.total is None else [self.total])])
 
 
 def discard(base: str) -> None:
@@ -256,9 +274,9 @@ def is_buffer(value: object) -> bool:
     return True
 
 
-def preopen(config: WasiConfig, path: str, guest: str, *, writable: bool) -> None:
+def preopen(config: WasiConfig, path: str, guest: str, quota: DiskQuota | None, *, writable: bool) -> None:
     if writable:
-        config.preopen_dir(path, guest)
+        config.preopen_dir(path, guest, quota=quota)
     else:
         config.preopen_dir(path, guest, DirPerms.READ_ONLY, FilePerms.READ_ONLY)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from . import _native
+from ._compiling import Compiling, Patience
 from ._errors import WasmtimeError
 from ._native import Config, Engine, InstancePre, Linker, Module, Store
 from .component import Component, Err
@@ -19,11 +19,10 @@ from .component import Linker as ComponentLinker
 if TYPE_CHECKING:
     from _typeshed import StrPath
 
+    from ._cache import CodeCache
+
 #: What can be run: the text format, either format as bytes, the path of a file, or what is compiled already.
 Program: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | Module | Component
-
-#: How many compiled programs a process keeps.
-KEPT = 32
 
 #: What a component that is a program exports, up to the patch version.
 COMMAND = "wasi:cli/run@0.2."
@@ -51,10 +50,10 @@ def name_of(program: Program) -> str:
             return "main"
 
 
-def runnable(program: Program, *, fuel: bool) -> Runnable:
-    """The program, compiled unless it is already. `fuel`: for an engine that counts it.
+def runnable(program: Program, *, fuel: bool, files: CodeCache | None = None, patience: Patience) -> Runnable:
+    """The program, compiled unless it is already. `fuel`: for an engine that counts it. `files`: where compiled code is kept, too.
 
-    Raises `OSError` if a file cannot be read, and `WasmtimeError` for what is invalid, no program, or imports what a program is not given.
+    Raises `NotInTime` if it takes longer than there is patience, `OSError` if a file cannot be read, and `WasmtimeError` for what is invalid, no program, or imports what a program is not given.
     """
     match program:
         case Module():
@@ -62,18 +61,18 @@ def runnable(program: Program, *, fuel: bool) -> Runnable:
         case Component():
             return from_component(program)
         case str() if not is_text(program):
-            return compiled(read(program), fuel)
+            return compiled(read(program), fuel, files, patience)
         case os.PathLike():
-            return compiled(read(program), fuel)
+            return compiled(read(program), fuel, files, patience)
         case str():
-            return compiled(program.encode(), fuel)
+            return compiled(program.encode(), fuel, files, patience)
         case _:
             try:
                 data = bytes(memoryview(program))
             except TypeError:
                 message = f"expected a path, a module as bytes or text, a Module or a Component, got {type(program).__name__}"
                 raise TypeError(message) from None
-            return compiled(data, fuel)
+            return compiled(data, fuel, files, patience)
 
 
 def is_text(program: str) -> bool:
@@ -84,30 +83,6 @@ def is_text(program: str) -> bool:
 def read(path: StrPath) -> bytes:
     with open(path, "rb") as file:
         return file.read()
-
-
-class Cache:
-    """Compiled programs by their contents, those that were used last."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.entries: OrderedDict[tuple[bytes, bool], Entry] = OrderedDict()
-
-    def entry(self, key: tuple[bytes, bool]) -> Entry:
-        with self.lock:
-            entry = self.entries.setdefault(key, Entry())
-            self.entries.move_to_end(key)
-            while len(self.entries) > KEPT:
-                self.entries.popitem(last=False)
-            return entry
-
-
-class Entry:
-    """A program, or the place where one thread compiles it while others wait."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.runnable: Runnable | None = None
 
 
 class Engines:
@@ -124,31 +99,42 @@ class Engines:
             return self.engines[fuel]
 
 
-cache = Cache()
+compiling: Compiling[Runnable] = Compiling()
 engines = Engines()
 
 
 def forget_locks() -> None:
     """In a forked child, no thread of the parent will ever release a lock that it held."""
-    global cache, engines
-    cache, engines = Cache(), Engines()
+    global compiling, engines
+    compiling, engines = Compiling(), Engines()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget_locks)
 
 
-def compiled(data: bytes, fuel: bool) -> Runnable:
-    entry = cache.entry((hashlib.sha256(data).digest(), fuel))
-    with entry.lock:
-        if entry.runnable is None:
-            engine = engines.get(fuel)
-            binary = data if data.startswith(b"\0asm") else bytes(_native.wat2wasm(data))
-            if _native.is_component(binary):
-                entry.runnable = from_component(Component(engine, binary))
-            else:
-                entry.runnable = from_module(Module(engine, binary))
-        return entry.runnable
+def code_cache(cache: bool | StrPath) -> CodeCache | None:
+    """The files that `cache`, a parameter of `run`, asks for."""
+    from ._cache import CodeCache, default_cache, default_limit
+
+    if isinstance(cache, (str, os.PathLike)):
+        return CodeCache(os.path.abspath(os.fspath(cache)), default_limit())
+    if not isinstance(cache, bool):
+        raise TypeError(f"expected a bool or the path of a folder for cache, got {type(cache).__name__}")
+    return default_cache() if cache else None
+
+
+def compiled(data: bytes, fuel: bool, files: CodeCache | None, patience: Patience) -> Runnable:
+    key = (hashlib.sha256(data).digest(), fuel)
+    return compiling.get(key, lambda: compiled_anew(data, fuel, files), patience)
+
+
+def compiled_anew(data: bytes, fuel: bool, files: CodeCache | None) -> Runnable:
+    engine = engines.get(fuel)
+    binary = data if data.startswith(b"\0asm") else bytes(_native.wat2wasm(data))
+    if _native.is_component(binary):
+        return from_component(Component(engine, binary) if files is None else files.component(engine, binary))
+    return from_module(Module(engine, binary) if files is None else files.module(engine, binary))
 
 
 def from_module(module: Module) -> Runnable:

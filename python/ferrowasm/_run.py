@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
+from ._compiling import NotInTime, Patience
 from ._completed import STOPPED, CompletedRun, RunTimeout, StopReason
 from ._errors import ExitTrap, OutputLimitError, ResourceLimitError, Trap, TrapCode, WasmtimeError
 from ._native import Store, WasiConfig
 
 if TYPE_CHECKING:
+    from _typeshed import StrPath
     from typing_extensions import Buffer
 
-    from ._mounts import Mount
+    from ._mounts import Mount, Mounts
     from ._native import _Reader
     from ._network import SocketAddr, SocketAddrUse
     from ._programs import Program, Runnable
@@ -30,21 +33,98 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
 
-def run(
-    program: Program,
-    args: Iterable[_Argument] = (),
-    *,
-    input: _Input = None,
-    env: Mapping[str, str] | None = None,
-    mounts: Mapping[str, Mount] | None = None,
-    timeout: float | None = None,
-    memory_limit: int | None = None,
-    fuel: int | None = None,
-    output_limit: int | None = None,
-    network: _Network = False,
-    check: bool = False,
-) -> CompletedRun:
+
+def ignore(store: Store) -> None:
+    """Let a run go on."""
+
+
+class Request:
+    """What `run` and `run_async` are asked for. Their parameters are those of this class."""
+
+    def __init__(
+        self,
+        program: Program,
+        args: Iterable[_Argument] = (),
+        *,
+        input: _Input = None,
+        env: Mapping[str, str] | None = None,
+        mounts: Mapping[str, Mount] | None = None,
+        timeout: float | None = None,
+        memory_limit: int | None = None,
+        fuel: int | None = None,
+        output_limit: int | None = None,
+        disk_limit: int | None = None,
+        network: _Network = False,
+        cache: bool | StrPath = False,
+        check: bool = False,
+    ) -> None:
+        from ._mounts import Mounts
+        from ._programs import code_cache, name_of
+
+        self.program = program
+        self.argv = (name_of(program), *(os.fsdecode(os.fspath(argument)) for argument in checked_arguments(args)))
+        self.limits = Limits(timeout, memory_limit, fuel, output_limit, disk_limit)
+        self.mounts = Mounts(mounts, disk_limit)
+        self.config = WasiConfig(argv=self.argv, env={} if env is None else env, **standard_input(input))
+        grant_network(self.config, network)
+        self.cache = code_cache(cache)
+        self.check = check
+
+    def perform(self, started: Callable[[Store], None] = ignore, patience: Patience | None = None) -> CompletedRun:
+        """Compile the program and run it; `started` is called in between, with its store. `patience` is its timeout, which begins here without."""
+        if patience is None:
+            patience = Patience(self.limits.timeout)
+        prepared = self.compiled(patience)
+        with self.mounts:
+            self.mounts.add_to(self.config)
+            execution = Execution(prepared, self.config, self.limits, self.mounts)
+            started(execution.store)
+            result = execution.result(patience)
+        if result.reason is StopReason.TIMEOUT and self.limits.timeout is not None:
+            raise RunTimeout(result, self.limits.timeout) from result.trap
+        if self.check:
+            result.check_returncode()
+        return result
+
+    def compiled(self, patience: Patience) -> Runnable:
+        from ._programs import runnable
+
+        try:
+            return runnable(self.program, fuel=self.limits.fuel is not None, files=self.cache, patience=patience)
+        except NotInTime:
+            timeout = self.limits.timeout
+            if timeout is None:
+                raise
+            result = CompletedRun(
+                args=self.argv,
+                returncode=STOPPED,
+                stdout=b"",
+                stderr=b"",
+                reason=StopReason.TIMEOUT,
+                duration=0.0,
+                fuel_consumed=None if self.limits.fuel is None else 0,
+                peak_memory=0,
+                disk_used=None if self.limits.disk is None else 0,
+            )
+        raise RunTimeout(result, timeout, compiling=True)
+
+
+def asking(request: Callable[_Parameters, Request]) -> Callable[[Callable[..., _Result]], Callable[_Parameters, _Result]]:
+    """Gives a function the parameters of a request, for type checkers and for `inspect.signature`."""
+
+    def give(function: Callable[..., _Result]) -> Callable[_Parameters, _Result]:
+        signature = inspect.signature(request).replace(return_annotation=function.__annotations__["return"])
+        function.__signature__ = signature  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+        return function
+
+    return give
+
+
+@asking(Request)
+def run(*args: Any, **kwargs: Any) -> CompletedRun:
     """Run a WASI program and return what became of it, as `subprocess.run` does for processes.
 
     `program` is the path of a file, a module or component as bytes or text, a `Module`, or a `Component`; WASI 0.1 modules that export `_start`
@@ -63,10 +143,14 @@ def run(
 
     Its limits, all of them absent by default:
 
-    - `timeout`: how long it may run, in seconds;
+    - `timeout`: how long it may take to compile and to run, in seconds;
     - `memory_limit`: how large its memories and tables may become together, in bytes; growth beyond that fails for the program;
     - `fuel`: how many units of fuel it may use, about one for each WebAssembly instruction;
-    - `output_limit`: how many bytes it may write to each of standard output and standard error.
+    - `output_limit`: how many bytes it may write to each of standard output and standard error;
+    - `disk_limit`: how many bytes it may take up in writable mounts together, as `DiskQuota` counts; beyond that it gets the error for a full disk.
+
+    Compiled code is kept in memory, and with `cache` in files, too: `True` for the cache of this user, which the command `ferrowasm` uses, or the path
+    of a folder.
 
     Whether it ended by itself, trapped or reached a limit is the `reason` of the result. Only two endings raise: `RunTimeout`, which is a
     `TimeoutError` and has the output until then, after `timeout` seconds, and, with `check=True`, `RunError` for all but the exit code 0.
@@ -74,54 +158,7 @@ def run(
     Raises `WasmtimeError` for an invalid program, one that imports what programs are not given, or no program at all, `OSError` for files and
     folders that cannot be opened, and `TypeError` and `ValueError` for arguments that cannot be. Exceptions that `input` raises come out as they are.
     """
-    limits = Limits(timeout, memory_limit, fuel, output_limit)
-    return Request(program, args, input, env, mounts, limits, network, check).perform()
-
-
-def ignore(store: Store) -> None:
-    """Let a run go on."""
-
-
-class Request:
-    """What `run` and `run_async` are asked for."""
-
-    def __init__(
-        self,
-        program: Program,
-        args: Iterable[_Argument],
-        input: _Input,
-        env: Mapping[str, str] | None,
-        mounts: Mapping[str, Mount] | None,
-        limits: Limits,
-        network: _Network,
-        check: bool,
-    ) -> None:
-        from ._mounts import Mounts
-        from ._programs import name_of
-
-        self.program = program
-        self.argv = (name_of(program), *(os.fsdecode(os.fspath(argument)) for argument in checked_arguments(args)))
-        self.mounts = Mounts(mounts)
-        self.config = WasiConfig(argv=self.argv, env={} if env is None else env, **standard_input(input))
-        self.limits = limits
-        grant_network(self.config, network)
-        self.check = check
-
-    def perform(self, started: Callable[[Store], None] = ignore) -> CompletedRun:
-        """Compile the program and run it; `started` is called in between, with its store."""
-        from ._programs import runnable
-
-        prepared = runnable(self.program, fuel=self.limits.fuel is not None)
-        with self.mounts:
-            self.mounts.add_to(self.config)
-            execution = Execution(prepared, self.config, self.limits)
-            started(execution.store)
-            result = execution.result()
-        if result.reason is StopReason.TIMEOUT and self.limits.timeout is not None:
-            raise RunTimeout(result, self.limits.timeout) from result.trap
-        if self.check:
-            result.check_returncode()
-        return result
+    return Request(*args, **kwargs).perform()
 
 
 def grant_network(config: WasiConfig, network: _Network) -> None:
@@ -161,11 +198,12 @@ class Limits:
     memory: int | None
     fuel: int | None
     output: int | None
+    disk: int | None
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not self.timeout >= 0:
             raise ValueError(f"expected a timeout of at least 0 seconds, got {self.timeout!r}")
-        for name, limit in (("memory_limit", self.memory), ("output_limit", self.output)):
+        for name, limit in (("memory_limit", self.memory), ("output_limit", self.output), ("disk_limit", self.disk)):
             # `Store.set_limits` would take a negative number for no limit.
             if limit is not None and limit < 0:
                 raise ValueError(f"expected at least 0 bytes for {name}, got {limit!r}")
@@ -174,9 +212,10 @@ class Limits:
 class Execution:
     """One run of a program, in a store of its own."""
 
-    def __init__(self, program: Runnable, config: WasiConfig, limits: Limits) -> None:
+    def __init__(self, program: Runnable, config: WasiConfig, limits: Limits, mounts: Mounts) -> None:
         self.program = program
         self.limits = limits
+        self.mounts = mounts
         self.args = tuple(config.argv)
         self.stdout = config.capture_stdout(limits.output, strict=limits.output is not None)
         self.stderr = config.capture_stderr(limits.output, strict=limits.output is not None)
@@ -187,11 +226,11 @@ class Execution:
         if limits.fuel is not None:
             self.store.set_fuel(limits.fuel)
 
-    def result(self) -> CompletedRun:
+    def result(self, patience: Patience) -> CompletedRun:
         """Run the program."""
         with self.store:
             begin = time.perf_counter()
-            ending = self.ending()
+            ending = self.ending(patience)
             duration = time.perf_counter() - begin
             return CompletedRun(
                 args=self.args,
@@ -203,12 +242,14 @@ class Execution:
                 fuel_consumed=None if self.limits.fuel is None else self.store.fuel_consumed,
                 peak_memory=self.store.peak_memory,
                 trap=ending.trap,
+                disk_used=None if self.mounts.total is None else self.mounts.total.used,
             )
 
-    def ending(self) -> Ending:
+    def ending(self, patience: Patience) -> Ending:
         """Run the program until it ends or is stopped."""
+        left = patience.left()
         try:
-            with self.deadline():
+            with contextlib.nullcontext() if left is None else self.store.deadline(left):
                 ending = Ending(StopReason.EXITED, self.program.start(self.store))
         except ExitTrap as exit:
             ending = Ending(StopReason.EXITED, exit.code)
@@ -225,12 +266,12 @@ class Execution:
             if not is_guests_fault(error):
                 raise
             ending = Ending(StopReason.TRAPPED, trap=Trap(str(error)))
-        if ending.returncode != 0 and ending.reason in BLAMES_MEMORY and self.memory is not None and self.memory.reached:
-            ending.reason = StopReason.MEMORY_LIMIT
+        if ending.returncode != 0 and ending.reason in BLAMES_LIMITS:
+            if self.memory is not None and self.memory.reached:
+                ending.reason = StopReason.MEMORY_LIMIT
+            elif self.mounts.are_full:
+                ending.reason = StopReason.DISK_LIMIT
         return ending
-
-    def deadline(self) -> contextlib.AbstractContextManager[object]:
-        return contextlib.nullcontext() if self.limits.timeout is None else self.store.deadline(self.limits.timeout)
 
 
 class MemoryLimit:
@@ -260,8 +301,8 @@ class MemoryLimit:
         return True
 
 
-#: The endings that are put down to a lack of memory if the program was refused some.
-BLAMES_MEMORY = (StopReason.EXITED, StopReason.TRAPPED)
+#: The endings that are put down to a lack of memory or space if the program was refused some.
+BLAMES_LIMITS = (StopReason.EXITED, StopReason.TRAPPED)
 
 
 @dataclass(slots=True)

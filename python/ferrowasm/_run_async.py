@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ._compiling import Patience
 from ._completed import CompletedRun
-from ._run import Limits, Request
+from ._run import Request, asking
+from ._workers import Workers
 
 if TYPE_CHECKING:
     import asyncio
 
-    from ._mounts import Mount
     from ._native import Deadline, Store
-    from ._programs import Program
-    from ._run import _Argument, _Input, _Network
 
 __all__ = ["run_async"]
 
 
-async def run_async(
-    program: Program,
-    args: Iterable[_Argument] = (),
-    *,
-    input: _Input = None,
-    env: Mapping[str, str] | None = None,
-    mounts: Mapping[str, Mount] | None = None,
-    timeout: float | None = None,
-    memory_limit: int | None = None,
-    fuel: int | None = None,
-    output_limit: int | None = None,
-    network: _Network = False,
-    check: bool = False,
-) -> CompletedRun:
+@asking(Request)
+async def run_async(*args: Any, **kwargs: Any) -> CompletedRun:
     """Run a WASI program as `run` does, with the event loop free for other tasks meanwhile.
 
-    The program runs on a thread of its own, on which an `input` that is a file object is read too. When the task is cancelled (as `asyncio.timeout` and
+    The program runs on another thread, on which an `input` that is a file object is read too. When the task is cancelled (as `asyncio.timeout` and
     `asyncio.wait_for` do), the program is stopped before `CancelledError` is raised. A compilation is not waited for: it comes to its end in the background.
+
+    As many programs run at a time as `asyncio.to_thread` has threads: 4 more than there are processors, and 32 at most. Others wait for their turn, when
+    their `timeout` begins.
 
     Parameters, result and errors are those of `run`.
     """
-    limits = Limits(timeout, memory_limit, fuel, output_limit)
-    return await Background(Request(program, args, input, env, mounts, limits, network, check)).result()
+    return await Background(Request(*args, **kwargs)).result()
+
+
+workers = Workers()
+
+
+def forget_workers() -> None:
+    """A forked child has none of its parent's threads."""
+    global workers
+    workers = Workers()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_workers)
 
 
 class Cancelled(Exception):
@@ -50,12 +52,14 @@ class Cancelled(Exception):
 
 
 class Background:
-    """A run on a thread of its own, which can be stopped."""
+    """A run on another thread, which can be stopped."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
         self.lock = threading.Lock()
         self.cancelled = False
+        #: What the program is waited for with, once it is its turn.
+        self.patience: Patience | None = None
         self.store: Store | None = None
         self.stop: Deadline | None = None
 
@@ -66,9 +70,7 @@ class Background:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[CompletedRun] = loop.create_future()
         context = contextvars.copy_context()
-        # A daemon, because a compilation that nobody waits for must not delay the end of the process.
-        thread = threading.Thread(target=context.run, args=(self.work, loop, done), name="ferrowasm.run_async", daemon=True)
-        thread.start()
+        workers.submit(lambda: context.run(self.work, loop, done))
         try:
             return await asyncio.shield(done)
         except asyncio.CancelledError:
@@ -78,8 +80,12 @@ class Background:
 
     def work(self, loop: asyncio.AbstractEventLoop, done: asyncio.Future[CompletedRun]) -> None:
         """Run the program and hand the outcome to the event loop."""
+        with self.lock:
+            if self.cancelled:
+                return
+            self.patience = Patience(self.request.limits.timeout)
         try:
-            outcome: CompletedRun | BaseException = self.request.perform(self.started)
+            outcome: CompletedRun | BaseException = self.request.perform(self.started, self.patience)
         except BaseException as error:
             outcome = error
         try:
@@ -96,9 +102,13 @@ class Background:
 
     def cancel(self) -> bool:
         """Stop the program; whether it had begun."""
+        from . import _programs
+
         with self.lock:
             self.cancelled = True
             if self.store is None:
+                if self.patience is not None:
+                    _programs.compiling.abandon(self.patience)
                 return False
             # A deadline that has passed, for as long as this object lives.
             self.stop = self.store.deadline(0)

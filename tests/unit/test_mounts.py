@@ -193,9 +193,15 @@ def test_symbolic_links_are_not_followed_when_files_are_read_back(tmp_path: path
     assert folder.skipped == dict.fromkeys("abcd", "not a regular file")
 
 
-def test_a_huge_file_is_skipped() -> None:
+def test_a_huge_file_is_refused() -> None:
     folder = MemoryFolder(max_bytes=1000)
-    assert run(guest('(call $huge "hole" (i64.const 0x1000_0000_0000)) (call $touch "a" "1")'), mounts={"/": folder}).returncode in (0, 22)
+    # 51: no space.
+    result = run(guest('(call $huge "hole" (i64.const 0x1000_0000_0000))'), mounts={"/": folder})
+    assert (result.returncode, result.reason) == (51, StopReason.DISK_LIMIT)
+    assert folder.files() == {"hole": b""}
+
+
+def test_a_file_that_is_too_large_is_skipped() -> None:
     folder = MemoryFolder(max_bytes=1000)
     assert run(guest('(call $huge "hole" (i64.const 1001)) (call $touch "a" "1")'), mounts={"/": folder}).returncode == 0
     assert folder.files() == {"a": b"1"}

@@ -162,6 +162,8 @@ mod _native {
     #[pymodule_export]
     use super::wasi::config::WasiConfig;
     #[pymodule_export]
+    use super::wasi::quota::DiskQuota;
+    #[pymodule_export]
     use super::wit::component_wit;
 
     #[pymodule_init]

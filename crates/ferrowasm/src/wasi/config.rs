@@ -18,6 +18,7 @@ use super::capture::{Capture, Captured};
 use super::descriptors::{Descriptors, Perms};
 use super::network::{self, Network};
 use super::owner::{Slot, StreamOwner};
+use super::quota::{DiskQuota, Metered, Quota};
 use super::sink::Sink;
 use super::source::{self, Source};
 use super::stdio::Streams;
@@ -59,6 +60,7 @@ struct Preopen {
     host: PathBuf,
     guest: String,
     perms: Perms,
+    quota: Option<Arc<Quota>>,
 }
 
 #[derive(Default)]
@@ -121,9 +123,12 @@ impl State {
         let context = self.context(&streams, &network, |perms| Some(perms.widened()))?;
         let uniform = self.preopens.iter().all(|preopen| preopen.perms.is_uniform());
         let narrowed = if uniform { None } else { Some(self.context(&streams, &network, Perms::narrowed)?) };
-        let descriptors = Descriptors::new(self.preopens.iter().map(|preopen| preopen.perms));
+        let descriptors = Descriptors::new(self.preopens.iter().map(|preopen| (preopen.perms, preopen.quota.clone())));
+        // Components get the narrowed context if there is one, which lacks some of the directories.
+        let seen = self.preopens.iter().filter(|preopen| uniform || preopen.perms.narrowed().is_some());
+        let metered = Metered { preopens: seen.map(|preopen| preopen.quota.clone()).collect(), ..Metered::default() };
         let standard = HashMap::new();
-        Ok(Wasi { context, narrowed, streams, descriptors, standard, network, slots })
+        Ok(Wasi { context, narrowed, streams, descriptors, standard, metered, network, slots })
     }
 
     /// A context of the engine, whose preopened directories have the permissions that `perms` makes of theirs.
@@ -560,13 +565,14 @@ impl WasiConfig {
     ///
     /// `dir_perms` says what it may do with directories and their entries, `file_perms` what with the contents of
     /// files; both are read and write unless given. `False` for `dir_perms`, or `fs_mutable=False`, makes both
-    /// read-only. The program cannot leave the directory, by `..` or by symbolic links.
+    /// read-only. The program cannot leave the directory, by `..` or by symbolic links. `quota` bounds how much it may
+    /// take up there.
     ///
     /// Raises `WasiFileError`, which is an `OSError` of the usual kind and a `WasmtimeError`, if there is no such
     /// directory.
     #[pyo3(
-        signature = (path, guest_path, dir_perms=None, file_perms=None, *, fs_mutable=None),
-        text_signature = "(self, path, guest_path, dir_perms=None, file_perms=None, *, fs_mutable=None)"
+        signature = (path, guest_path, dir_perms=None, file_perms=None, *, fs_mutable=None, quota=None),
+        text_signature = "(self, path, guest_path, dir_perms=None, file_perms=None, *, fs_mutable=None, quota=None)"
     )]
     fn preopen_dir(
         &self,
@@ -575,12 +581,20 @@ impl WasiConfig {
         dir_perms: Option<&Bound<'_, PyAny>>,
         file_perms: Option<&Bound<'_, PyAny>>,
         fs_mutable: Option<&Bound<'_, PyAny>>,
+        quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         if dir_perms.is_some() && fs_mutable.is_some() {
             return Err(PyTypeError::new_err("give either dir_perms or fs_mutable"));
         }
         let perms = parse::perms(dir_perms.or(fs_mutable), file_perms)?;
-        let preopen = Preopen { host: parse::directory(path)?, guest: parse::guest_path(guest_path)?, perms };
+        let quota = match quota {
+            Some(quota) => {
+                let quota = quota.cast::<DiskQuota>().map_err(|_| expected("a DiskQuota for quota", quota))?;
+                Some(quota.get().quota.clone())
+            }
+            None => None,
+        };
+        let preopen = Preopen { host: parse::directory(path)?, guest: parse::guest_path(guest_path)?, perms, quota };
         self.change(|state| state.preopens.push(preopen))
     }
 

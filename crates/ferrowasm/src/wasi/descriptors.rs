@@ -5,8 +5,11 @@
 //! here first. What is opened below a preopened directory has the permissions of that directory.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use wasmtime_wasi::FsPerms;
+
+use super::quota::Quota;
 
 /// A set of permissions: to read, to write, or both; the numbers are those of `DirPerms` and `FilePerms`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,14 +73,14 @@ pub(crate) const WRITE: Perms = Perms { dir: NONE, file: Access::WRITE };
 /// To change the times of what a descriptor refers to, which may be a file or a directory.
 pub(crate) const TOUCH: Perms = Perms { dir: Access::WRITE, file: Access::WRITE };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) enum Descriptor {
     Stdin,
     Stdout,
     Stderr,
     /// A preopened directory, or what was opened below one, where the engine does not enforce the permissions by
-    /// itself.
-    File(Perms),
+    /// itself, or knows nothing of a quota.
+    File(Perms, Option<Arc<Quota>>),
 }
 
 /// The file descriptors of a guest. Those that are not listed are for the engine alone.
@@ -86,21 +89,29 @@ pub(crate) struct Descriptors {
 }
 
 impl Descriptors {
-    /// `preopens` are the permissions of the preopened directories, in their order.
-    pub(crate) fn new(preopens: impl IntoIterator<Item = Perms>) -> Descriptors {
+    /// `preopens` are the permissions and quotas of the preopened directories, in their order.
+    pub(crate) fn new(preopens: impl IntoIterator<Item = (Perms, Option<Arc<Quota>>)>) -> Descriptors {
         let streams = [Descriptor::Stdin, Descriptor::Stdout, Descriptor::Stderr].into_iter();
-        let files = preopens.into_iter().map(Descriptor::File);
+        let files = preopens.into_iter().map(|(perms, quota)| Descriptor::File(perms, quota));
         let numbered = (0..).zip(streams.chain(files));
         Descriptors { known: numbered.filter(|(_, descriptor)| !descriptor.is_engines()).collect() }
     }
 
-    pub(crate) fn get(&self, fd: i32) -> Option<Descriptor> {
-        self.known.get(&fd.cast_unsigned()).copied()
+    pub(crate) fn get(&self, fd: i32) -> Option<&Descriptor> {
+        self.known.get(&fd.cast_unsigned())
     }
 
     fn perms(&self, fd: i32) -> Option<Perms> {
         match self.get(fd) {
-            Some(Descriptor::File(perms)) => Some(perms),
+            Some(Descriptor::File(perms, _)) => Some(*perms),
+            _ => None,
+        }
+    }
+
+    /// What counts how much is written below a directory.
+    pub(crate) fn quota(&self, fd: i32) -> Option<Arc<Quota>> {
+        match self.get(fd) {
+            Some(Descriptor::File(_, quota)) => quota.clone(),
             _ => None,
         }
     }
@@ -133,8 +144,9 @@ impl Descriptors {
     }
 
     pub(crate) fn opened(&mut self, dir: i32, fd: u32) {
-        if let Some(perms) = self.perms(dir) {
-            self.known.insert(fd, Descriptor::File(perms));
+        if let Some(Descriptor::File(perms, quota)) = self.get(dir) {
+            let opened = Descriptor::File(*perms, quota.clone());
+            self.known.insert(fd, opened);
         }
     }
 
@@ -156,8 +168,8 @@ impl Descriptors {
 
 impl Descriptor {
     /// Whether the engine alone can see to it.
-    fn is_engines(self) -> bool {
-        matches!(self, Descriptor::File(perms) if perms.is_uniform())
+    fn is_engines(&self) -> bool {
+        matches!(self, Descriptor::File(perms, None) if perms.is_uniform())
     }
 }
 

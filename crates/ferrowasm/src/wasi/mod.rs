@@ -5,11 +5,13 @@ pub(crate) mod background;
 pub(crate) mod capture;
 pub(crate) mod config;
 mod descriptors;
+mod growth;
 mod http;
 pub(crate) mod network;
 mod owner;
 mod p1;
 mod parse;
+pub(crate) mod quota;
 mod sink;
 mod source;
 mod stdio;
@@ -27,6 +29,7 @@ use http::Hooks;
 use network::{Asked, Network};
 use owner::{Slot, StreamOwner};
 pub(crate) use p1::add_to_linker;
+use quota::Metered;
 use stdio::Streams;
 
 /// The WASI state of one store.
@@ -38,6 +41,7 @@ pub(crate) struct Wasi {
     descriptors: Descriptors,
     /// Which of the streams of components are the standard streams, by number.
     pub(crate) standard: HashMap<u32, Standard>,
+    pub(crate) metered: Metered,
     network: Network,
     /// What the streams call.
     slots: Vec<Arc<Slot>>,
@@ -60,7 +64,8 @@ impl Default for Wasi {
         network.configure(&mut builder);
         let (standard, slots) = (HashMap::new(), Vec::new());
         let (context, descriptors) = (builder.build_p1(), Descriptors::new([]));
-        Wasi { context, narrowed: None, streams, descriptors, standard, network, slots }
+        let metered = Metered::default();
+        Wasi { context, narrowed: None, streams, descriptors, standard, metered, network, slots }
     }
 }
 

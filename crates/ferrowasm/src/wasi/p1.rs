@@ -16,6 +16,7 @@ use wiggle::{GuestMemory, GuestPtr};
 
 use super::Wasi;
 use super::descriptors::{self, Descriptor, Open, Perms};
+use super::growth;
 use super::sink::Sink;
 use super::wait::Waiter;
 use crate::asyncio::Fiber;
@@ -27,15 +28,15 @@ use crate::store::cell::Parking;
 const MODULE: &str = "wasi_snapshot_preview1";
 
 /// What a WASI function works with.
-struct Guest<'c> {
-    memory: GuestMemory<'c>,
-    wasi: &'c mut Wasi,
-    waiter: Waiter,
+pub(super) struct Guest<'c> {
+    pub(super) memory: GuestMemory<'c>,
+    pub(super) wasi: &'c mut Wasi,
+    pub(super) waiter: Waiter,
 }
 
 impl<'c> Guest<'c> {
     /// `memory` is what `memory_of` found.
-    fn new(caller: &'c mut Caller<'_, Data>, memory: &'c Option<Extern>) -> Result<Guest<'c>> {
+    pub(super) fn new(caller: &'c mut Caller<'_, Data>, memory: &'c Option<Extern>) -> Result<Guest<'c>> {
         // Any of these functions may wait for a file, or longer.
         gil::tick();
         let fuel = caller.as_context_mut().hostcall_fuel();
@@ -53,13 +54,13 @@ impl<'c> Guest<'c> {
         Ok(Guest { memory, wasi, waiter })
     }
 
-    fn permits(&self, fd: i32, needed: Perms) -> bool {
+    pub(super) fn permits(&self, fd: i32, needed: Perms) -> bool {
         self.wasi.descriptors.permits(fd, needed)
     }
 }
 
 /// The memory that a WASI function works on: by convention the calling instance exports it under this name.
-fn memory_of(caller: &mut Caller<'_, Data>) -> Option<Extern> {
+pub(super) fn memory_of(caller: &mut Caller<'_, Data>) -> Option<Extern> {
     caller.get_export("memory")
 }
 
@@ -70,15 +71,17 @@ fn not_configured() -> Error {
 }
 
 /// The number by which guests know an error.
-fn number(errno: Errno) -> i32 {
+pub(super) fn number(errno: Errno) -> i32 {
     u16::from(errno).into()
 }
 
 /// Defines functions of the engine in the linker. `needs` names a descriptor and the permissions that the function
-/// takes on it, `as waiting` marks the functions that are asynchronous.
+/// takes on it, `names in` the one of the directory that gets a new name, `as waiting` marks the functions that are
+/// asynchronous.
 macro_rules! forward {
     ($linker:ident: $(
-        $name:ident($($arg:ident: $ty:ty),*) $(needs $fd:ident $perms:ident)? $(as $kind:ident)?;
+        $name:ident($($arg:ident: $ty:ty),*) $(needs $fd:ident $perms:ident)? $(names in $dir:ident)?
+            $(as $kind:ident)?;
     )*) => {$(
         $linker.func_wrap(MODULE, stringify!($name), |mut caller: Caller<'_, Data>, $($arg: $ty),*| -> Result<i32> {
             let memory = memory_of(&mut caller);
@@ -86,9 +89,15 @@ macro_rules! forward {
             $(if !guest.permits($fd, descriptors::$perms) {
                 return Ok(number(Errno::Perm));
             })?
-            forward!(@call guest $name($($arg),*) $($kind)?)
+            forward!(@name guest $($dir)?, forward!(@call guest $name($($arg),*) $($kind)?))
         })?;
     )*};
+    (@name $guest:ident $dir:ident, $call:expr) => {
+        growth::naming($guest.wasi.descriptors.quota($dir), || $call)
+    };
+    (@name $guest:ident, $call:expr) => {
+        $call
+    };
     (@call $guest:ident $name:ident($($arg:ident),*) waiting) => {{
         let Guest { mut memory, wasi, waiter } = $guest;
         waiter.block_on(abi::$name(&mut wasi.context, &mut memory, $($arg),*))?
@@ -115,23 +124,21 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Data>) -> Result<()> {
         fd_fdstat_set_flags(fd: i32, flags: i32);
         fd_fdstat_set_rights(fd: i32, base: i64, inheriting: i64);
         fd_filestat_get(fd: i32, out: i32) as waiting;
-        fd_filestat_set_size(fd: i32, size: i64) needs fd WRITE as waiting;
         fd_filestat_set_times(fd: i32, atim: i64, mtim: i64, flags: i32) needs fd TOUCH as waiting;
         fd_pread(fd: i32, iovs: i32, len: i32, offset: i64, out: i32) needs fd READ as waiting;
         fd_prestat_get(fd: i32, out: i32);
         fd_prestat_dir_name(fd: i32, path: i32, len: i32);
-        fd_pwrite(fd: i32, iovs: i32, len: i32, offset: i64, out: i32) needs fd WRITE as waiting;
         fd_readdir(fd: i32, buf: i32, len: i32, cookie: i64, out: i32) needs fd LIST as waiting;
         fd_seek(fd: i32, offset: i64, whence: i32, out: i32) as waiting;
         fd_sync(fd: i32) as waiting;
         fd_tell(fd: i32, out: i32);
-        path_create_directory(fd: i32, path: i32, len: i32) needs fd CHANGE as waiting;
+        path_create_directory(fd: i32, path: i32, len: i32) needs fd CHANGE names in fd as waiting;
         path_filestat_get(fd: i32, flags: i32, path: i32, len: i32, out: i32) needs fd LIST as waiting;
         path_filestat_set_times(fd: i32, flags: i32, path: i32, len: i32, atim: i64, mtim: i64, fst: i32)
             needs fd TOUCH as waiting;
         path_readlink(fd: i32, path: i32, len: i32, buf: i32, buf_len: i32, out: i32) needs fd LIST as waiting;
         path_remove_directory(fd: i32, path: i32, len: i32) needs fd CHANGE as waiting;
-        path_symlink(old: i32, old_len: i32, fd: i32, path: i32, len: i32) needs fd CHANGE as waiting;
+        path_symlink(old: i32, old_len: i32, fd: i32, path: i32, len: i32) needs fd CHANGE names in fd as waiting;
         path_unlink_file(fd: i32, path: i32, len: i32) needs fd CHANGE as waiting;
         proc_raise(signal: i32);
         random_get(buf: i32, len: i32);
@@ -141,6 +148,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Data>) -> Result<()> {
         sock_shutdown(fd: i32, how: i32);
     }
     linker.func_wrap(MODULE, "fd_close", fd_close)?;
+    linker.func_wrap(MODULE, "fd_filestat_set_size", growth::fd_filestat_set_size)?;
+    linker.func_wrap(MODULE, "fd_pwrite", growth::fd_pwrite)?;
     linker.func_wrap(MODULE, "fd_renumber", fd_renumber)?;
     linker.func_wrap(MODULE, "fd_read", fd_read)?;
     linker.func_wrap(MODULE, "fd_write", fd_write)?;
@@ -176,7 +185,7 @@ fn fd_renumber(mut caller: Caller<'_, Data>, from: i32, to: i32) -> Result<i32> 
 fn fd_read(mut caller: Caller<'_, Data>, fd: i32, iovs: i32, len: i32, out: i32) -> Result<i32> {
     let memory = memory_of(&mut caller);
     let guest = Guest::new(&mut caller, &memory)?;
-    if guest.wasi.descriptors.get(fd) == Some(Descriptor::Stdin) {
+    if matches!(guest.wasi.descriptors.get(fd), Some(Descriptor::Stdin)) {
         return or_errno(read_stdin(&mut caller, iovs, len, out));
     }
     if !guest.permits(fd, descriptors::READ) {
@@ -230,6 +239,9 @@ fn fd_write(mut caller: Caller<'_, Data>, fd: i32, iovs: i32, len: i32, out: i32
     if !guest.permits(fd, descriptors::WRITE) {
         return Ok(number(Errno::Perm));
     }
+    if let Some(quota) = guest.wasi.descriptors.quota(fd) {
+        return growth::write(&mut caller, &quota, fd, (iovs, len), None, out);
+    }
     let Guest { mut memory, wasi, waiter } = guest;
     waiter.check_rarely()?;
     waiter.block_on(abi::fd_write(&mut wasi.context, &mut memory, fd, iovs, len, out))?
@@ -279,7 +291,11 @@ fn stream_error(error: StreamError) -> types::Error {
 
 /// An array in guest memory, and how many bytes the host is willing to handle in one call ("hostcall fuel"), to which
 /// the array is held too.
-fn array<T>(caller: &mut Caller<'_, Data>, start: i32, len: i32) -> Result<(GuestPtr<[T]>, usize), types::Error> {
+pub(super) fn array<T>(
+    caller: &mut Caller<'_, Data>,
+    start: i32,
+    len: i32,
+) -> Result<(GuestPtr<[T]>, usize), types::Error> {
     let limit = caller.as_context_mut().hostcall_fuel();
     let len = len.cast_unsigned();
     if (len as usize).saturating_mul(size_of::<T>()) > limit {
@@ -289,7 +305,7 @@ fn array<T>(caller: &mut Caller<'_, Data>, start: i32, len: i32) -> Result<(Gues
 }
 
 /// The number that a function returns to the guest, or the error that ends the call.
-fn or_errno(result: Result<(), types::Error>) -> Result<i32> {
+pub(super) fn or_errno(result: Result<(), types::Error>) -> Result<i32> {
     match result {
         Ok(()) => Ok(0),
         Err(error) => Ok(number(error.downcast()?)),
@@ -328,9 +344,12 @@ fn path_link(
     if !wasi.descriptors.permits_move(old_fd, new_fd) {
         return Ok(number(Errno::Perm));
     }
-    let link =
-        abi::path_link(&mut wasi.context, &mut memory, old_fd, old_flags, old_path, old_len, new_fd, new_path, new_len);
-    waiter.block_on(link)?
+    growth::naming(wasi.descriptors.quota(new_fd), || {
+        let context = &mut wasi.context;
+        let link =
+            abi::path_link(context, &mut memory, old_fd, old_flags, old_path, old_len, new_fd, new_path, new_len);
+        waiter.block_on(link)?
+    })
 }
 
 fn path_rename(
@@ -376,7 +395,13 @@ fn path_open(
             return Err(types::Error::from(Errno::Perm));
         }
         let path = GuestPtr::<str>::new((path.cast_unsigned(), len.cast_unsigned()));
-        refuse_pipes(wasi, &mut memory, fd.into(), dirflags, path).await?;
+        let exists = refuse_pipes(wasi, &mut memory, fd.into(), dirflags, path).await?;
+        if oflags.contains(types::Oflags::CREAT)
+            && !exists
+            && let Some(quota) = wasi.descriptors.quota(fd)
+        {
+            quota.name()?;
+        }
         wasi.context.path_open(&mut memory, fd.into(), dirflags, path, oflags, base, inheriting, fdflags).await
     };
     let opened = waiter.block_on(opening)?;
@@ -387,7 +412,8 @@ fn path_open(
     }))
 }
 
-/// Refuses to open a named pipe: the system would let the thread wait for the pipe's other end, with no way out.
+/// Refuses to open a named pipe: the system would let the thread wait for the pipe's other end, with no way out. What
+/// else is there to be opened?
 ///
 /// A guest can make no pipes. What replaces another file by one after this look is the doing of someone else.
 async fn refuse_pipes(
@@ -396,12 +422,13 @@ async fn refuse_pipes(
     dir: types::Fd,
     flags: types::Lookupflags,
     path: GuestPtr<str>,
-) -> Result<(), types::Error> {
+) -> Result<bool, types::Error> {
     match wasi.context.path_filestat_get(memory, dir, flags, path).await {
         // What is neither a file, a directory, a link nor a device: pipes and sockets.
         Ok(stat) if stat.filetype == types::Filetype::Unknown => Err(Errno::Notsup.into()),
+        Ok(_) => Ok(true),
         // What is not there may be created, and of other errors `path_open` will tell.
-        _ => Ok(()),
+        Err(_) => Ok(false),
     }
 }
 

@@ -53,13 +53,15 @@ pub(super) fn at_rest<R: Send>(
 ///
 /// `$view` is the method of `Data` that gives the engine's view of the store, `$host` the trait whose `$convert` turns its
 /// errors into those of the interface. `as waiting` marks the engine's asynchronous functions, `as plain` those of them
-/// that do not fail.
+/// that do not fail. `at` names the descriptor whose quota the function gets as its first argument.
 macro_rules! forward {
     ($instance:ident, $view:ident, $host:path, $convert:ident: $(
-        $name:literal => $trait:ident::$method:ident($($arg:ident: $ty:ty),* $(,)?) $(as $kind:ident)?;
+        $name:literal => $trait:ident::$method:ident($($arg:ident: $ty:ty),* $(,)?) $(at $fd:ident)? $(as $kind:ident)?;
     )*) => {$(
         $instance.func_wrap($name, |mut ctx: StoreContextMut<'_, Data>, ($($arg,)*): ($($ty,)*)| {
             let driver = Driver::new(ctx.data_mut());
+            $(let quota = ctx.data_mut().quota_at(&$fd);
+            let $fd = (quota, $fd);)?
             let mut view = ctx.data_mut().$view();
             let result = driver.block_on(forward!(@call view $trait::$method($($arg),*) $($kind)?))?;
             forward!(@result view result <$host>::$convert $($kind)?)

@@ -150,7 +150,9 @@ fn output_streams(linker: &mut Linker<Data>) -> wasmtime::Result<()> {
     streams.resource("output-stream", ResourceType::host::<DynOutputStream>(), |mut ctx, rep| {
         let driver = Driver::new(ctx.data_mut());
         ctx.data_mut().wasi().standard.remove(&rep);
-        driver.block_on(HostOutputStream::drop(ctx.data_mut().table(), Resource::new_own(rep)))?
+        driver.block_on(HostOutputStream::drop(ctx.data_mut().table(), Resource::new_own(rep)))??;
+        ctx.data_mut().wasi().metered.streams.remove(&rep);
+        Ok(())
     })
 }
 
@@ -163,6 +165,9 @@ enum Wait {
 
 /// The most that one call handles of a standard stream.
 const MAX_TRANSFER: u64 = 64 << 10;
+
+/// The most that the engine writes and waits for in one call.
+const MAX_BLOCKING: u64 = 4096;
 
 /// Runs an operation of the engine.
 fn driven<R>(
@@ -215,6 +220,7 @@ fn write(ctx: &mut StoreContextMut<'_, Data>, stream: Output, bytes: Vec<u8>, wa
         Some(Standard::Stdout) => data.wasi().streams.stdout.clone(),
         Some(Standard::Stderr) => data.wasi().streams.stderr.clone(),
         _ => {
+            meter(data, &stream, bytes.len() as u64)?;
             return driven(ctx, |data| {
                 Box::pin(async move {
                     match wait {
@@ -239,6 +245,7 @@ fn write_zeroes(ctx: &mut StoreContextMut<'_, Data>, stream: Output, len: u64, w
         }
         return write(ctx, stream, vec![0; len as usize], wait);
     }
+    meter(ctx.data_mut(), &stream, len)?;
     driven(ctx, |data| {
         Box::pin(async move {
             match wait {
@@ -249,9 +256,18 @@ fn write_zeroes(ctx: &mut StoreContextMut<'_, Data>, stream: Output, len: u64, w
     })
 }
 
+/// Takes what a stream that writes to a file needs from its quota.
+fn meter(data: &mut Data, stream: &Output, bytes: u64) -> StreamResult<()> {
+    match data.wasi().metered.streams.get_mut(&stream.rep()) {
+        Some(writing) => writing.write(bytes),
+        None => Ok(()),
+    }
+}
+
 fn splice(ctx: &mut StoreContextMut<'_, Data>, to: Output, from: Input, len: u64, wait: Wait) -> StreamResult<u64> {
-    let known = &ctx.data_mut().wasi().standard;
-    if !known.contains_key(&to.rep()) && !known.contains_key(&from.rep()) {
+    let wasi = ctx.data_mut().wasi();
+    let known = |stream| wasi.standard.contains_key(&stream);
+    if !known(to.rep()) && !known(from.rep()) && !wasi.metered.streams.contains_key(&to.rep()) {
         return driven(ctx, |data| {
             Box::pin(async move {
                 match wait {
@@ -261,8 +277,12 @@ fn splice(ctx: &mut StoreContextMut<'_, Data>, to: Output, from: Input, len: u64
             })
         });
     }
-    let target = Resource::new_borrow(to.rep());
-    let room = driven(ctx, |data| Box::pin(async move { HostOutputStream::check_write(data.table(), target) }))?;
+    let room = if wait == Wait::UntilReady && !known(to.rep()) {
+        MAX_BLOCKING
+    } else {
+        let target = Resource::new_borrow(to.rep());
+        driven(ctx, |data| Box::pin(async move { HostOutputStream::check_write(data.table(), target) }))?
+    };
     let bytes = read(ctx, from, len.min(room), wait)?;
     let moved = bytes.len() as u64;
     if moved > 0 {

@@ -6,6 +6,7 @@
 
 mod driver;
 mod filesystem;
+mod growth;
 mod http;
 mod io;
 mod sockets;
