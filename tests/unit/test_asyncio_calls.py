@@ -6,6 +6,8 @@ import asyncio
 import contextvars
 import functools
 import gc
+import sys
+import threading
 import time
 import types
 import warnings
@@ -380,6 +382,45 @@ def test_endless_nesting_is_a_recursion_error() -> None:
     with pytest.raises(RecursionError):
         asyncio.run(f.call_async(store, 1))
     assert exports_of(ADD, store).func("add")(store, 1, 2) == 3
+
+
+@pytest.mark.parametrize("number_of_stores", [1, 2])
+@pytest.mark.parametrize(("stack", "limit"), [(256 << 10, 1000), (1 << 20, 1000), (8 << 20, 20_000)], ids=["256 KiB", "1 MiB", "8 MiB"])
+def test_endless_nesting_ends_on_stacks_of_any_size(stack: int, limit: int, number_of_stores: int) -> None:
+    """Where the native stack has less room than the interpreter's limit permits, which was measured, not guessed."""
+    stores = [Store() for _ in range(number_of_stores)]
+    depth = 0
+    caught: list[BaseException] = []
+
+    async def descend(number: int) -> int:
+        nonlocal depth
+        depth += 1
+        result: int = await functions[depth % number_of_stores].call_async(stores[depth % number_of_stores], number)
+        return result
+
+    functions = [relay(descend, store)[1] for store in stores]
+
+    def work() -> None:
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(limit)
+        try:
+            asyncio.run(functions[0].call_async(stores[0], 1))
+        except RecursionError as error:
+            caught.append(error)
+        finally:
+            sys.setrecursionlimit(before)
+
+    previous = threading.stack_size(stack)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+    finally:
+        threading.stack_size(previous)
+    thread.join()
+    assert len(caught) == 1
+    assert depth > 10
+    for store in stores:
+        assert exports_of(ADD, store).func("add")(store, 1, 2) == 3
 
 
 def test_synchronous_calls_work_inside_of_asynchronous_ones() -> None:

@@ -19,6 +19,10 @@ const HEADROOM: usize = 256 << 10;
 /// touched pages cost memory.
 const FRESH: usize = 8 << 20;
 
+/// What has to remain for an asynchronous call, in bytes: its WebAssembly has a stack of its own, but what drives it and
+/// its host functions are on this one, within those of the call that it is nested in.
+const DRIVER: usize = 96 << 10;
+
 /// What is known about the stack of the running thread.
 pub(crate) struct Stack {
     /// How many outermost calls are under way.
@@ -30,6 +34,16 @@ pub(crate) struct Stack {
 /// Runs `work` with at least `wasm` bytes of stack for WebAssembly and some for the host; see `Stack::with_room`.
 pub(crate) fn with_room<R>(wasm: Option<usize>, work: impl FnOnce() -> R) -> PyResult<R> {
     thread::with(|thread| thread.stack.with_room(wasm, work)).map_err(|error| *error)
+}
+
+/// Raises `RecursionError` where asynchronous calls are nested so deeply that there is no room to drive another one.
+pub(crate) fn room_to_drive() -> PyResult<()> {
+    if thread::with(|thread| thread.stack.remaining()) >= DRIVER {
+        return Ok(());
+    }
+    Err(PyRecursionError::new_err(
+        "the native stack has no room for another WebAssembly call: asynchronous calls are nested too deeply",
+    ))
 }
 
 impl Stack {

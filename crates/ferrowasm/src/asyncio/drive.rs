@@ -16,6 +16,7 @@ use super::wake::Signal;
 use crate::errors::{Misuse, OrRaise, raised};
 use crate::gil;
 use crate::interrupt::{self, waits};
+use crate::stack;
 use crate::store::cell::Shared;
 
 /// What to do where an operation would have to wait.
@@ -70,6 +71,7 @@ const TICK: Duration = Duration::from_millis(10);
 impl Drive {
     /// Enters the store and begins the operation. To be followed by `go`.
     pub(super) fn start(py: Python<'_>, operation: &dyn Operation) -> PyResult<Drive> {
+        stack::room_to_drive()?;
         let mut entry = operation.enter(py)?;
         if !entry.may_await() {
             return Err(Misuse::AwaitInside.into());
