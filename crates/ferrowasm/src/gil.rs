@@ -97,16 +97,20 @@ pub(crate) fn call<R: Send>(
     work: impl FnOnce() -> wasmtime::Result<R> + Send,
 ) -> Result<R, Box<PyErr>> {
     thread::with(|thread| {
-        let run = || catch_unwind(AssertUnwindSafe(|| flight::fly(py, &thread.flight, policy, pace, work)));
-        match thread.stack.with_room(room, run)? {
-            Ok(Ok(result)) if policy == Policy::Release => {
-                waits::finish().or_raise(py).map(|()| result).map_err(Box::new)
-            }
+        // What it gives back fits into a register: the processor would wait for a pair that is written and copied.
+        let run = || match catch_unwind(AssertUnwindSafe(|| flight::fly(py, &thread.flight, policy, pace, work))) {
+            Ok(Ok(result)) if policy == Policy::Release => settled(py, result),
             Ok(Ok(result)) => Ok(result),
             Ok(Err(error)) => Err(failed(py, &error)),
             Err(payload) => Err(Box::new(panicked(&*payload))),
-        }
+        };
+        thread.stack.with_room(room, run)?
     })
+}
+
+/// The end of a call that may have waited for another thread.
+fn settled<R>(py: Python<'_>, result: R) -> Result<R, Box<PyErr>> {
+    waits::finish().or_raise(py).map(|()| result).map_err(Box::new)
 }
 
 #[cold]

@@ -34,7 +34,8 @@ pub(crate) fn wide(value: &Bound<'_, PyAny>, name: &str) -> PyResult<i128> {
 }
 
 /// The number if 64 bits hold it, signed.
-#[inline]
+// Not a function of its own: its end would read back what the call below has just written in part, and wait for it.
+#[inline(always)]
 pub(crate) fn small(int: &Bound<'_, PyInt>) -> Option<i64> {
     let mut overflow = 0;
     // SAFETY: an int, of which the function reads the value; it sets `overflow` instead of an exception.

@@ -210,7 +210,8 @@ fn unwrap_val<'py>(value: &Bound<'py, PyAny>, kind: &Kind) -> PyResult<Option<Bo
 
 /// The raw bits of what most arguments are; `None` for everything that needs a closer look. Leaves half of the raw value
 /// of a vector alone, which are not among them.
-#[inline]
+// As `numbers::small`.
+#[inline(always)]
 pub(crate) fn quick(kind: &Kind, value: &Bound<'_, PyAny>) -> Option<u64> {
     match kind {
         Kind::I32 => {

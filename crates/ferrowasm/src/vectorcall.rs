@@ -204,6 +204,20 @@ unsafe fn call<C: Callable>(
         let callable = unsafe { callable.cast_unchecked::<C>() };
         return C::call(&callable, args).map(Bound::into_ptr);
     }
+    // SAFETY: by contract.
+    unsafe { call_with_keywords(args, callable, keywords) }
+}
+
+/// # Safety
+///
+/// As for `call`; `args` are the positional arguments, and those behind `keywords` follow.
+#[cold]
+unsafe fn call_with_keywords(
+    args: Stack<'_, '_>,
+    callable: Borrowed<'_, '_, PyAny>,
+    keywords: *mut ffi::PyObject,
+) -> PyResult<*mut ffi::PyObject> {
+    let (py, len) = (args.py, args.len);
     // SAFETY: a tuple of the names of the keyword arguments, whose values follow the positional ones.
     let names = unsafe { Borrowed::from_ptr(py, keywords) };
     let names = names.cast::<PyTuple>()?;

@@ -392,6 +392,7 @@ impl Entry<'_> {
 }
 
 impl Drop for Entry<'_> {
+    #[inline]
     fn drop(&mut self) {
         if self.is_outermost() {
             self.shared.owner.store(IDLE, Ordering::Release);

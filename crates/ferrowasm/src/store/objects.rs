@@ -124,10 +124,15 @@ impl Objects {
     }
 
     /// Releases the objects whose `externref`s are gone. Runs finalisers, so the store must be enterable.
+    #[inline]
     pub(crate) fn bury(&self) {
-        if !self.any_dead.load(Ordering::Acquire) {
-            return;
+        if self.any_dead.load(Ordering::Acquire) {
+            self.bury_dead();
         }
+    }
+
+    #[cold]
+    fn bury_dead(&self) {
         self.any_dead.store(false, Ordering::Release);
         let keys = std::mem::take(&mut *lock(&self.dead));
         let mut table = lock(&self.table);
