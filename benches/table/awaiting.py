@@ -9,7 +9,7 @@ from typing import Any
 
 from ..measuring import Subject
 from ..row import Row, nanoseconds, of_floor
-from .guests import OURS
+from .guests import OURS, component_guest
 
 #: How many calls one sample awaits.
 CALLS = 2000
@@ -46,6 +46,9 @@ def rows() -> Iterator[Row]:
         floor=awaited(lambda: round_trip(1)),
         targets=(of_floor(3, "an asyncio round trip"),),
     )
+    guest = component_guest(OURS)
+    plus = guest.func("add")
+    yield Row("await a component call that never suspends", ours=awaited(lambda: plus.call_async(guest.store, 1, 2)))
 
 
 def awaited(call: Callable[[], Awaitable[Any]]) -> Subject:

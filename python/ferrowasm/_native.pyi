@@ -4,7 +4,7 @@
 
 import ctypes
 import os
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from types import ModuleType, TracebackType
 from typing import (
     Any,
@@ -39,6 +39,7 @@ _ExternType: TypeAlias = FuncType | TableType | MemoryType | GlobalType | TagTyp
 _Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 _Environment: TypeAlias = Mapping[str, str] | Iterable[Iterable[str]]
 _Output: TypeAlias = Callable[[bytes], int | None]
+_HttpAnswer: TypeAlias = HttpRequest | HttpResponse | None
 _WaitResult: TypeAlias = Literal["ok", "mismatch", "timed-out"]
 
 class _Reader(Protocol):
@@ -898,7 +899,7 @@ class WasiConfig(_Managed):
     def http_hosts(self) -> list[str]: ...
     @http_hosts.setter
     def http_hosts(self, hosts: Iterable[str]) -> None: ...
-    http_handler: Callable[[HttpRequest], HttpRequest | HttpResponse | None] | None
+    http_handler: Callable[[HttpRequest], _HttpAnswer | Awaitable[_HttpAnswer]] | None
     @property
     def http_max_request_body(self) -> int: ...
     @http_max_request_body.setter

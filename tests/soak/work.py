@@ -148,6 +148,44 @@ def components() -> Work:
     return work
 
 
+def component_awaits() -> Work:
+    """Component calls that are awaited, with host functions that await; some raise, and some are cancelled."""
+
+    async def main() -> None:
+        async def host(_context: object, numbers: list[int]) -> list[int]:
+            await asyncio.sleep(60 if numbers == [60] else 0)
+            if numbers == [13]:
+                raise Marked(13)
+            return numbers[::-1]
+
+        linker = c.Linker(_ENGINE)
+        with linker.root() as root:
+            root.add_func("f", host)
+
+        async def call(numbers: list[int]) -> object:
+            store = Store(_ENGINE)
+            instance = await linker.instantiate_async(store, _THROUGH)
+            return await instance.exports(store).call.call_async(store, numbers)
+
+        results = await asyncio.gather(*(call([x, 2]) for x in range(5)))
+        assert results == [[2, x] for x in range(5)]
+        try:
+            await call([13])
+        except Marked as error:
+            assert error.args == (13,)
+        else:
+            raise AssertionError("an exception was lost")
+        try:
+            async with asyncio.timeout(0.001):
+                await call([60])
+        except TimeoutError:
+            pass
+        else:
+            raise AssertionError("a call was not cancelled")
+
+    return lambda: asyncio.run(main())
+
+
 def resources() -> Work:
     """Components with resources of the host, made and dropped with their stores; some calls fail."""
     error = Marked("in the destructor")
@@ -242,5 +280,5 @@ def awaits() -> Work:
 
 KINDS: dict[str, Callable[[], Work]] = {
     function.__name__: function
-    for function in (calls, exceptions, instances, components, resources, wasi, compilation, awaits)
+    for function in (calls, exceptions, instances, components, component_awaits, resources, wasi, compilation, awaits)
 }

@@ -153,8 +153,8 @@ pub(crate) fn with_thrown(py: Python<'_>, mut ctx: StoreContextMut<'_, Data>, er
 }
 
 /// What to do about `Trap::CannotEnterComponent`, whose reason the engine does not tell.
-const CANNOT_ENTER: &str = "\n\nEither an earlier error (a trap, or an exception of a callback) left the components of this store unusable: instantiate \
-    the component in a new Store. Or a callback calls back into the component instance that called it, which is not allowed.";
+const CANNOT_ENTER: &str = "\n\nEither an earlier error (a trap, an exception of a callback, or the cancellation of a call) left the components of this \
+    store unusable: instantiate the component in a new Store. Or a callback calls back into the component instance that called it, which is not allowed.";
 
 /// The error and what caused it, without the host's own backtrace.
 fn describe(error: &Error) -> String {

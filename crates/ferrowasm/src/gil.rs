@@ -71,7 +71,7 @@ pub(crate) fn run<R: Send>(
 ) -> PyResult<R> {
     if entry.is_suspended() {
         let shared = entry.shared;
-        let done = released(py, || shared.fibers.run(work))?;
+        let done = released(py, || shared.run_on_fiber(work))?;
         return done.unwrap_or_else(|| Err(wasmtime::Error::msg("the host function has returned"))).or_raise(py);
     }
     let room = entry.room();

@@ -73,7 +73,7 @@ fn collect(ctx: &mut StoreContextMut<'_, Data>, why: Option<&wasmtime::GcHeapOut
     if shared.fibers.stepping().is_none() {
         return ctx.gc(why);
     }
-    shared.fibers.run(|mut ctx| ctx.gc(why)).unwrap_or(Ok(()))
+    shared.run_on_fiber(|mut ctx| ctx.gc(why)).unwrap_or(Ok(()))
 }
 
 /// Makes an `externref` to a Python object.

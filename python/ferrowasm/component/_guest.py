@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar, Self
+from collections.abc import Coroutine
+from typing import Any, ClassVar, Self, overload
 
 from .._native import Store
 from ._native import Func, InstanceExports, ResourceAny, ResourceType
@@ -16,6 +16,9 @@ class GuestResource:
 
     Methods are called without the store, which the object remembers. An object can be passed wherever its resource is expected;
     `drop()`, or the end of a `with` block, runs the destructor. `handle` is the `ResourceAny` behind it.
+
+    Asynchronously: `await Class.new_async(store, ...)`, `await resource.method.call_async(...)`, `await resource.drop_async()` or
+    `async with`.
     """
 
     #: The type of the resource.
@@ -28,6 +31,13 @@ class GuestResource:
             raise TypeError(f"the resource {name} has no constructor; use {name}.of(store, handle)")
         self.store = store
         self.handle: ResourceAny = self._constructor(store, *args)
+
+    @classmethod
+    async def new_async(cls, store: Store, *args: Any) -> Self:
+        """Make a resource, with a constructor that may have to wait."""
+        if cls._constructor is None:
+            raise TypeError(f"the resource {cls.__name__} has no constructor; use {cls.__name__}.of(store, handle)")
+        return cls.of(store, await cls._constructor.call_async(store, *args))
 
     @classmethod
     def of(cls, store: Store, handle: ResourceAny) -> Self:
@@ -49,12 +59,49 @@ class GuestResource:
     def __exit__(self, exc_type: object, exc: object, traceback: object) -> None:
         self.drop()
 
+    async def drop_async(self) -> None:
+        """Drop the resource, whose destructor may have to wait. See `drop` for errors."""
+        await self.handle.drop_async(self.store)
 
-def _method(func: Func) -> Callable[..., Any]:
-    def method(self: GuestResource, *args: Any) -> Any:
-        return func(self.store, self.handle, *args)
+    async def __aenter__(self) -> Self:
+        return self
 
-    return method
+    async def __aexit__(self, exc_type: object, exc: object, traceback: object) -> None:
+        await self.drop_async()
+
+
+class _BoundMethod:
+    """A method of a resource, with the resource."""
+
+    __slots__ = ("_func", "_resource")
+
+    def __init__(self, func: Func, resource: GuestResource) -> None:
+        self._func = func
+        self._resource = resource
+
+    def __call__(self, *args: Any) -> Any:
+        return self._func(self._resource.store, self._resource.handle, *args)
+
+    def call_async(self, *args: Any, in_thread: bool = False) -> Coroutine[Any, Any, Any]:
+        """Call the method asynchronously. See `Func.call_async`."""
+        return self._func.call_async(self._resource.store, self._resource.handle, *args, in_thread=in_thread)
+
+
+class _Method:
+    """A method in the class of a resource."""
+
+    def __init__(self, func: Func) -> None:
+        self._func = func
+
+    @overload
+    def __get__(self, resource: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, resource: GuestResource, owner: type) -> _BoundMethod: ...
+    def __get__(self, resource: GuestResource | None, owner: type) -> Self | _BoundMethod:
+        return self if resource is None else _BoundMethod(self._func, resource)
+
+    def __call__(self, resource: GuestResource, *args: Any) -> Any:
+        return self._func(resource.store, resource.handle, *args)
 
 
 def guest_class(exports: InstanceExports, name: str) -> type[GuestResource]:
@@ -69,7 +116,7 @@ def guest_class(exports: InstanceExports, name: str) -> type[GuestResource]:
     for export, item in exports.items():
         kind, _, member = export.partition(f"]{name}.")
         if kind == "[method":
-            members[member.replace("-", "_")] = _method(item)
+            members[member.replace("-", "_")] = _Method(item)
         elif kind == "[static":
             members[member.replace("-", "_")] = staticmethod(item)
     return type(name.replace("-", "_"), (GuestResource,), members)

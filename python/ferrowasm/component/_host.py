@@ -35,12 +35,11 @@ class _Hosted(Generic[T]):
         with self._lock:
             self._drop = None
 
-    def release(self) -> None:
-        """Call `drop`, unless that was done before."""
+    def release(self) -> object:
+        """Call `drop`, unless that was done before. Gives what it returns, which may have to be awaited."""
         with self._lock:
             drop, self._drop = self._drop, None
-        if drop is not None:
-            drop(self.value)
+        return None if drop is None else drop(self.value)
 
     def __del__(self) -> None:
         self.release()
@@ -53,6 +52,9 @@ class HostResources(Generic[T]):
     is called with the object once: when a guest drops the resource, or Python drops its handle, or the store of the guest that owns it is closed or
     collected. `close()`, or the end of a `with` block, does it for all objects that are left. What `drop` raises comes out of the call into the guest
     that dropped the resource; where Python or the end of a store did, it goes to `sys.unraisablehook`.
+
+    `drop` may be a coroutine function for resources that are dropped in asynchronous calls, by a guest or with `ResourceAny.drop_async`: it is
+    awaited there, and nowhere else.
     """
 
     def __init__(self, drop: Callable[[T], object] | None = None) -> None:
@@ -67,10 +69,9 @@ class HostResources(Generic[T]):
         """Define the type in a linker."""
         hosted = self._hosted
 
-        def dropped(_context: StoreContext, rep: int) -> None:
+        def dropped(_context: StoreContext, rep: int) -> object:
             found = hosted.get(rep)
-            if found is not None:
-                found.release()
+            return None if found is None else found.release()
 
         instance.add_resource(name, self.type, dropped)
 

@@ -81,10 +81,6 @@ pub(super) fn close(iterator: &Bound<'_, PyAny>) -> PyResult<()> {
 pub(crate) const USE_CALL_ASYNC: &str = "an asynchronous host function was called by a synchronous call: use call_async \
     (or instantiate_async), and await it";
 
-/// The same for host functions of components.
-pub(crate) const NOT_IN_COMPONENTS: &str = "a host function of a component returned something that has to be awaited, \
-    but calls of components are synchronous: return the value itself";
-
 /// The error for a result of a host function that would have to be awaited. The coroutine ends before it starts.
 pub(crate) fn refuse(awaitable: &Bound<'_, PyAny>, why: &str) -> PyErr {
     let py = awaitable.py();

@@ -134,9 +134,10 @@ impl Drive {
                     return self.hand_over(py).map(Progress::Suspended);
                 }
                 let shared = &*self.shared;
-                gil::released(py, || shared.fibers.poll())?;
+                gil::released(py, || shared.poll_call())?;
             }
             polled = false;
+            self.shared.fibers.bury();
             match self.shared.fibers.status() {
                 Status::Done(outcome) => return self.finish(py, operation, index, outcome).map(Progress::Finished),
                 Status::Request(request) => self.begin_host(py, index, mode, request),
@@ -185,6 +186,7 @@ impl Drive {
             self.shared.fibers.set_stepping(index.checked_sub(1));
             drop(fibers::reenter(&self.shared, place));
         }
+        self.shared.fibers.bury();
     }
 
     /// Prepares to have the call polled on another thread, and gives what the task is to wait for.
@@ -277,7 +279,7 @@ impl Drive {
                 }
             },
             Wait::Host { request, iterator } => {
-                match self.aside(index, || step(iterator.bind(py), input)) {
+                match self.aside(index, &request, || step(iterator.bind(py), input)) {
                     Ok(Stepped::Yielded(value)) => {
                         self.wait = Wait::Host { request, iterator };
                         return Ok(Some(value));
@@ -290,11 +292,15 @@ impl Drive {
         }
     }
 
-    /// Runs Python code on behalf of the host function that is suspended in level `index`, which may use the store.
-    fn aside<R>(&self, index: usize, work: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+    /// Runs Python code on behalf of the host function that is suspended in level `index`. It may use the store, unless
+    /// the engine is in the middle of something: then the slot of the store stays empty.
+    fn aside<R>(&self, index: usize, request: &Request, work: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
         let fibers = &self.shared.fibers;
         if !fibers.parked(index) {
             return Err(gone());
+        }
+        if !lock(request).at_rest() {
+            return work();
         }
         // Otherwise a further call, which the host function has begun, is suspended.
         if fibers.depth() == index + 1 {
@@ -309,7 +315,7 @@ impl Drive {
 
     /// Calls a host function. If its result can be awaited, that is what the operation waits for.
     fn begin_host(&mut self, py: Python<'_>, index: usize, mode: Mode, request: Request) {
-        let result = self.aside(index, || lock(&request).call(py, &self.shared));
+        let result = self.aside(index, &request, || lock(&request).call(py, &self.shared));
         let iterator = match result {
             Ok(value) if !awaitable::is_awaitable(&value) => return self.answer(index, &request, Ok(value)),
             Ok(value) if mode == Mode::Block => Err(awaitable::refuse(&value, awaitable::USE_CALL_ASYNC)),
@@ -326,7 +332,8 @@ impl Drive {
     fn answer(&self, index: usize, request: &Request, result: PyResult<Bound<'_, PyAny>>) {
         // What the host function has begun and not awaited to its end.
         self.shared.cut(index + 1);
-        let completed = result.and_then(|value| self.aside(index, || lock(request).complete(value, &self.shared)));
+        let completed =
+            result.and_then(|value| self.aside(index, request, || lock(request).complete(value, &self.shared)));
         lock(request).expire();
         self.shared.fibers.answer(completed.map_err(raised));
     }
@@ -375,7 +382,7 @@ impl Drive {
         let index = self.enter()?;
         let closed = match std::mem::replace(&mut self.wait, Wait::Nothing) {
             Wait::Host { request, iterator } => {
-                let closed = self.aside(index, || awaitable::close(iterator.bind(py)));
+                let closed = self.aside(index, &request, || awaitable::close(iterator.bind(py)));
                 lock(&request).expire();
                 closed
             }

@@ -20,7 +20,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use pyo3::PyResult;
 use wasmtime::{Caller, Error, Func, StoreContextMut, UpdateDeadline};
 
-use super::host::{Aside, Request};
+use super::aside;
+use super::host::Request;
 use super::operation::{Outcome, Work};
 use super::wake::Signal;
 use crate::interrupt::waits;
@@ -79,6 +80,9 @@ pub(crate) struct Fibers {
     /// Whether it is to be suspended there.
     stopping: AtomicBool,
     signal: OnceLock<Arc<Signal>>,
+    /// What was let go of on a fiber and has Python objects in it, for the driver to drop.
+    left: Mutex<Vec<Box<dyn Send>>>,
+    any_left: AtomicBool,
 }
 
 impl Fibers {
@@ -123,6 +127,20 @@ impl Fibers {
         self.in_thread.load(Ordering::Relaxed) && self.stopping.load(Ordering::Relaxed)
     }
 
+    /// Keeps something with Python objects in it until the driver drops it.
+    pub(super) fn leave(&self, objects: Box<dyn Send>) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).push(objects);
+        self.any_left.store(true, Ordering::Release);
+    }
+
+    /// Drops what was let go of on a fiber. Runs finalisers, on the ordinary stack.
+    pub(crate) fn bury(&self) {
+        if self.any_left.swap(false, Ordering::AcqRel) {
+            let objects = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(objects);
+        }
+    }
+
     /// How many calls are under way.
     pub(crate) fn depth(&self) -> usize {
         self.lock().levels.len()
@@ -146,31 +164,6 @@ impl Fibers {
 
     pub(crate) fn set_stepping(&self, level: Option<usize>) {
         self.lock().stepping = level;
-    }
-
-    /// Polls the uppermost call, through those below it. Runs WebAssembly.
-    pub(super) fn poll(&self) {
-        {
-            let mut levels = self.lock();
-            let Some(top) = levels.levels.len().checked_sub(1) else { return };
-            for level in &mut levels.levels[..top] {
-                level.command = Some(Command::Poll);
-            }
-        }
-        self.poll_outermost();
-    }
-
-    fn poll_outermost(&self) {
-        struct Running<'a>(&'a AtomicBool);
-        impl Drop for Running<'_> {
-            fn drop(&mut self) {
-                self.0.store(false, Ordering::Relaxed);
-            }
-        }
-        self.running.store(true, Ordering::Relaxed);
-        self.fresh.store(true, Ordering::Relaxed);
-        let _running = Running(&self.running);
-        self.poll_level(0);
     }
 
     fn poll_level(&self, index: usize) {
@@ -220,58 +213,6 @@ impl Fibers {
             level.command = Some(Command::Return(result));
         }
     }
-
-    /// Runs `work` in the host function of level `index`, on its fiber, with the levels above it at rest.
-    ///
-    /// The caller owns the store and is off its fibers.
-    fn run_at(&self, index: usize, work: Job) {
-        {
-            let mut levels = self.lock();
-            for level in &mut levels.levels[..index] {
-                level.command = Some(Command::Poll);
-            }
-            levels.levels[index].command = Some(Command::Run(work));
-        }
-        self.poll_outermost();
-    }
-
-    /// Drops the calls from level `index` on. The futures above it are dropped by the host functions that wait for them,
-    /// as their fibers unwind.
-    pub(super) fn drop_from(&self, index: usize) {
-        let future = self.lock().levels.get_mut(index).and_then(|level| level.future.take());
-        drop(future);
-        let rest = {
-            let mut levels = self.lock();
-            let index = index.min(levels.levels.len());
-            levels.levels.split_off(index)
-        };
-        drop(rest);
-    }
-
-    /// Runs `work` on the fiber of the host function whose Python code runs now.
-    ///
-    /// To be used for what may collect garbage of the engine, but runs no WebAssembly: that needs a call of its own.
-    pub(crate) fn run<R: Send>(&self, work: impl FnOnce(StoreContextMut<'_, Data>) -> R + Send) -> Option<R> {
-        let index = self.depth().checked_sub(1)?;
-        let over = Over::default();
-        let mut result = None;
-        let (slot, guard) = (&mut result, over.clone());
-        let job: Borrowing<'_> = Box::new(move |ctx| {
-            let _guard = guard;
-            *slot = Some(work(ctx));
-        });
-        // SAFETY: only the lifetime changes. The loop below ends when the job is gone, run or not.
-        let job = unsafe { std::mem::transmute::<Borrowing<'_>, Job>(job) };
-        self.run_at(index, job);
-        while !over.is_alone() {
-            // It has not been reached, or it has suspended the fiber.
-            let left = self.lock().levels.get_mut(index).and_then(|level| level.command.take());
-            if left.is_none() {
-                self.poll();
-            }
-        }
-        result
-    }
 }
 
 /// Tells when a job is gone: it holds a copy.
@@ -298,7 +239,7 @@ pub(super) enum Status {
 
 /// A host function waits on a fiber.
 struct Parked<'a> {
-    fibers: &'a Fibers,
+    shared: &'a Shared,
     index: usize,
     request: Request,
 }
@@ -306,11 +247,11 @@ struct Parked<'a> {
 impl Drop for Parked<'_> {
     /// The host function returns, or its fiber is being unwound: what it has started ends first.
     fn drop(&mut self) {
-        self.fibers.drop_from(self.index + 1);
+        self.shared.drop_calls(self.index + 1);
         if let Ok(mut request) = self.request.try_lock() {
             request.expire();
         }
-        let left = self.fibers.lock().levels.get_mut(self.index).map(|level| {
+        let left = self.shared.fibers.lock().levels.get_mut(self.index).map(|level| {
             level.parked = false;
             (level.request.take(), level.command.take())
         });
@@ -389,6 +330,84 @@ pub(super) fn reenter(shared: &Shared, place: Place) -> Entry<'_> {
 }
 
 impl Shared {
+    /// Polls the uppermost call, through those below it. Runs WebAssembly.
+    pub(super) fn poll_call(&self) {
+        {
+            let mut levels = self.fibers.lock();
+            let Some(top) = levels.levels.len().checked_sub(1) else { return };
+            for level in &mut levels.levels[..top] {
+                level.command = Some(Command::Poll);
+            }
+        }
+        self.poll_outermost();
+    }
+
+    fn poll_outermost(&self) {
+        struct Running<'a>(&'a AtomicBool);
+        impl Drop for Running<'_> {
+            fn drop(&mut self) {
+                self.0.store(false, Ordering::Relaxed);
+            }
+        }
+        let fibers = &self.fibers;
+        fibers.running.store(true, Ordering::Relaxed);
+        fibers.fresh.store(true, Ordering::Relaxed);
+        let _running = Running(&fibers.running);
+        aside::resuming(self, || fibers.poll_level(0));
+    }
+
+    /// Runs `work` in the host function of level `index`, on its fiber, with the levels above it at rest.
+    ///
+    /// The caller owns the store and is off its fibers.
+    fn run_at(&self, index: usize, work: Job) {
+        {
+            let mut levels = self.fibers.lock();
+            for level in &mut levels.levels[..index] {
+                level.command = Some(Command::Poll);
+            }
+            levels.levels[index].command = Some(Command::Run(work));
+        }
+        self.poll_outermost();
+    }
+
+    /// Drops the calls from level `index` on. The futures above it are dropped by the host functions that wait for them,
+    /// as their fibers unwind.
+    fn drop_calls(&self, index: usize) {
+        let future = self.fibers.lock().levels.get_mut(index).and_then(|level| level.future.take());
+        aside::resuming(self, || drop(future));
+        let rest = {
+            let mut levels = self.fibers.lock();
+            let index = index.min(levels.levels.len());
+            levels.levels.split_off(index)
+        };
+        drop(rest);
+    }
+
+    /// Runs `work` on the fiber of the host function whose Python code runs now.
+    ///
+    /// To be used for what may collect garbage of the engine, but runs no WebAssembly: that needs a call of its own.
+    pub(crate) fn run_on_fiber<R: Send>(&self, work: impl FnOnce(StoreContextMut<'_, Data>) -> R + Send) -> Option<R> {
+        let index = self.fibers.depth().checked_sub(1)?;
+        let over = Over::default();
+        let mut result = None;
+        let (slot, guard) = (&mut result, over.clone());
+        let job: Borrowing<'_> = Box::new(move |ctx| {
+            let _guard = guard;
+            *slot = Some(work(ctx));
+        });
+        // SAFETY: only the lifetime changes. The loop below ends when the job is gone, run or not.
+        let job = unsafe { std::mem::transmute::<Borrowing<'_>, Job>(job) };
+        self.run_at(index, job);
+        while !over.is_alone() {
+            // It has not been reached, or it has suspended the fiber.
+            let left = self.fibers.lock().levels.get_mut(index).and_then(|level| level.command.take());
+            if left.is_none() {
+                self.poll_call();
+            }
+        }
+        result
+    }
+
     /// Polls the call of the store, which is suspended, on another thread, and gives the signal afterwards.
     ///
     /// A panic leaves the call without a future, which the driver sees.
@@ -401,7 +420,7 @@ impl Shared {
             if shared.resume().is_ok() {
                 waits::enter(&shared);
                 fibers.in_thread.store(true, Ordering::Relaxed);
-                let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fibers.poll()));
+                let polled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shared.poll_call()));
                 fibers.in_thread.store(false, Ordering::Relaxed);
                 shared.suspend();
                 drop(polled);
@@ -421,9 +440,9 @@ impl Shared {
             // The host function of the level below is suspended, since it has made the call.
             Some(below) if self.fibers.lock().levels[below].parked => {
                 let shared = self.clone();
-                self.fibers.run_at(below, Box::new(move |_| shared.fibers.drop_from(index)));
+                self.run_at(below, Box::new(move |_| shared.drop_calls(index)));
             }
-            _ => self.fibers.drop_from(index),
+            _ => self.drop_calls(index),
         }
         Some(place)
     }
@@ -440,7 +459,7 @@ pub(crate) fn request(shared: &Shared, request: Request) -> wasmtime::Result<()>
         levels.levels[index].parked = true;
         index
     };
-    let _parked = Parked { fibers, index, request };
+    let _parked = Parked { shared, index, request };
     loop {
         suspend(shared)?;
         let command = fibers.lock().levels[index].command.take();
@@ -487,30 +506,7 @@ impl Fiber {
         self.suspend()
     }
 
-    /// Has `work`, which calls Python code, run by the driver, on the ordinary stack. It may use the store.
-    pub(crate) fn aside<R: Send>(&self, work: impl FnOnce() -> R + Send) -> wasmtime::Result<R> {
-        aside(&self.0, work)
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
     }
-}
-
-/// Has `work`, which calls Python code, run by the driver, on the ordinary stack. It may use the store.
-fn aside<R: Send>(shared: &Shared, work: impl FnOnce() -> R + Send) -> wasmtime::Result<R> {
-    let mut result = None;
-    let slot = &mut result;
-    let work: Box<dyn FnOnce() + Send + '_> = Box::new(move || *slot = Some(work()));
-    // SAFETY: only the lifetime changes. The driver runs the work at once while this host function waits, or never: the
-    // guard takes it back when the wait is over, in whatever way.
-    let work =
-        unsafe { std::mem::transmute::<Box<dyn FnOnce() + Send + '_>, Box<dyn FnOnce() + Send + 'static>>(work) };
-    struct Guard(Arc<Mutex<Aside>>);
-    impl Drop for Guard {
-        fn drop(&mut self) {
-            let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            drop(work);
-        }
-    }
-    let guard = Guard(Arc::new(Mutex::new(Aside::new(work))));
-    request(shared, guard.0.clone())?;
-    drop(guard);
-    result.ok_or_else(|| Error::msg("the host function was not run"))
 }

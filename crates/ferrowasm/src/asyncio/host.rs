@@ -17,6 +17,11 @@ use crate::values;
 
 /// A call of a Python function that a host function has asked for.
 pub(crate) trait HostCall: Send {
+    /// Whether the store is at rest meanwhile, so that Python code may use it.
+    fn at_rest(&self) -> bool {
+        true
+    }
+
     /// Calls the function, whose result is passed to `complete`; if it can be awaited, what comes of that is.
     fn call<'py>(&mut self, py: Python<'py>, shared: &Arc<Shared>) -> PyResult<Bound<'py, PyAny>>;
 
@@ -141,30 +146,4 @@ fn request(caller: &mut Caller<'_, Data>, call: CoreCall) -> wasmtime::Result<Va
     fibers::request(&caller.data().shared.clone(), call.clone())?;
     let mut call = call.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::replace(&mut call.values, Values::Any { params: Vec::new(), results: Vec::new() }))
-}
-
-/// Work that calls Python code by itself.
-pub(crate) struct Aside(Option<Box<dyn FnOnce() + Send>>);
-
-impl Aside {
-    pub(crate) fn new(work: Box<dyn FnOnce() + Send>) -> Aside {
-        Aside(Some(work))
-    }
-
-    pub(crate) fn take(&mut self) -> Option<Box<dyn FnOnce() + Send>> {
-        self.0.take()
-    }
-}
-
-impl HostCall for Aside {
-    fn call<'py>(&mut self, py: Python<'py>, _shared: &Arc<Shared>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(work) = self.take() {
-            work();
-        }
-        Ok(py.None().into_bound(py))
-    }
-
-    fn complete(&mut self, _result: Bound<'_, PyAny>, _shared: &Arc<Shared>) -> PyResult<()> {
-        Ok(())
-    }
 }

@@ -8,6 +8,7 @@
 //!
 //! See "Fibers" in `docs/design.md`.
 
+mod aside;
 mod awaitable;
 mod blocking;
 mod call;
@@ -21,11 +22,14 @@ mod owned;
 mod readiness;
 mod wake;
 
-pub(crate) use awaitable::{NOT_IN_COMPONENTS, USE_CALL_ASYNC, is_awaitable, refuse};
+pub(crate) use aside::{convert, release};
+pub(crate) use awaitable::{USE_CALL_ASYNC, is_awaitable, refuse};
+pub(crate) use blocking::complete;
 pub(crate) use call::Call;
 pub(crate) use fibers::Fiber;
 pub(crate) use instantiation::{
     Imports, Instantiation, Source, define_module_blocking, instantiate_blocking, needs_fiber,
 };
+pub(crate) use operation::{Held, Operation, Outcome, Work};
 pub(crate) use operations::{FuncCall, call_blocking};
 pub(crate) use readiness::ready;

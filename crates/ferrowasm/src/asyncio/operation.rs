@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use wasmtime::StoreContextMut;
 
 use super::owned::OwnedVal;
+use crate::component::{Carried, Returned};
 use crate::errors::{to_python, with_thrown};
 use crate::store::Data;
 use crate::store::cell::Entry;
@@ -19,6 +20,10 @@ pub(crate) type Work<'c> = Pin<Box<dyn Future<Output = wasmtime::Result<Outcome>
 pub(crate) enum Outcome {
     Values(Vec<OwnedVal>),
     Instance(wasmtime::Instance),
+    ComponentInstance(wasmtime::component::Instance),
+    /// What a function of a component has returned.
+    Lifted(Carried<Returned>),
+    Nothing,
     /// A linker to which a module was added.
     Linker(Box<wasmtime::Linker<Data>>),
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use wasmtime::StoreContextMut;
 use wasmtime::component::Component;
 
-use super::abi::{self, Form, Image, Lowering, Probed, Returned};
-use super::{resource, types};
-use crate::errors::OrRaise;
+use super::abi::{self, Form, Image, Lowering, Probed};
+use super::{operations, resource, types};
+use crate::asyncio::{self, Call, Outcome, Work};
+use crate::errors::{OrRaise, wasmtime_error};
 use crate::gil::Pace;
-use crate::store::StoreArg;
-use crate::store::cell::Entry;
+use crate::store::cell::{Entry, Shared};
+use crate::store::{Data, StoreArg};
 use crate::vectorcall::{self, Args, Callable, Stack};
 
 /// A function of a component's instance. Call it with the store followed by its arguments: `f(store, 1, "two")`. A
@@ -34,6 +36,8 @@ pub(crate) struct Func {
 struct Plan {
     probed: Probed,
     names: Vec<String>,
+    /// Whether it is an `async func` in WIT.
+    is_async: bool,
     /// How long calls take, of a component that imports nothing of WASI.
     pace: Option<Pace>,
 }
@@ -47,9 +51,10 @@ impl Func {
         func: wasmtime::component::Func,
     ) -> PyResult<Func> {
         let probed = abi::probe(entry.ctx(), func).or_raise(py)?;
-        let names = func.ty(entry.ctx()).params().map(|(name, _)| name.to_owned()).collect();
+        let ty = func.ty(entry.ctx());
+        let (names, is_async) = (ty.params().map(|(name, _)| name.to_owned()).collect(), ty.async_());
         let pace = (!imports_wasi(component)).then(Pace::default);
-        Ok(Func::with_plan(entry.shared.id, func, Arc::new(Plan { probed, names, pace }), Form::default()))
+        Ok(Func::with_plan(entry.shared.id, func, Arc::new(Plan { probed, names, is_async, pace }), Form::default()))
     }
 
     fn with_plan(store_id: u64, func: wasmtime::component::Func, plan: Arc<Plan>, form: Form) -> Func {
@@ -58,30 +63,57 @@ impl Func {
 
     fn call<'py>(&self, store: &Bound<'py, PyAny>, args: &impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
         let py = store.py();
-        let mut entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        let Plan { probed, names, pace } = &*self.plan;
-        if args.count() != names.len() {
-            let (given, expected) = (args.count(), names.len());
-            return Err(PyTypeError::new_err(format!(
-                "wrong number of parameters provided: given {given}, expected {expected}"
-            )));
+        let mut entry = self.enter(store, args.count())?;
+        if asyncio::needs_fiber(&mut entry) {
+            drop(entry);
+            return operations::call_blocking(self, store, args);
         }
         resource::drop_abandoned(py, &mut entry)?;
+        let Plan { probed, pace, .. } = &*self.plan;
+        let image = self.lower(py, entry.shared, args)?;
+        let returned = super::call(py, &mut entry, pace.as_ref(), |ctx| probed.call(ctx, &image, self.form))?;
+        Ok(returned.into_inner().into_python(py, entry.ctx().data()))
+    }
+
+    /// Enters the store for a call with so many arguments.
+    pub(super) fn enter<'a>(&self, store: &'a Bound<'_, PyAny>, given: usize) -> PyResult<Entry<'a>> {
+        let entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
+        let expected = self.plan.names.len();
+        if given == expected {
+            return Ok(entry);
+        }
+        Err(PyTypeError::new_err(format!("wrong number of parameters provided: given {given}, expected {expected}")))
+    }
+
+    /// Converts the arguments of a call.
+    fn lower<'py>(&self, py: Python<'py>, shared: &Shared, args: &impl Args<'py>) -> PyResult<Image> {
+        let Plan { probed, names, .. } = &*self.plan;
         let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
         let mut image = Image::default();
-        Lowering::new(py, entry.shared, &resource_type, &mut image).params(&probed.params, names, args)?;
-        let mut returned = Returned::Nothing;
-        super::call(py, &mut entry, pace.as_ref(), |ctx| probed.call(ctx, &image, self.form, &mut returned))?;
-        let value = match returned {
-            Returned::Nothing => py.None(),
-            Returned::Number(number) => number.to_python(py),
-            Returned::Object { value, resources } => {
-                let ctx = entry.ctx();
-                resources.iter().for_each(|resource| resource.get().set_store(ctx.data()));
-                value
+        Lowering::new(py, shared, &resource_type, &mut image).params(&probed.params, names, args)?;
+        Ok(image)
+    }
+
+    /// Converts the arguments of an asynchronous call and makes its future.
+    pub(super) fn begin<'c, 'py>(
+        &self,
+        py: Python<'py>,
+        mut ctx: StoreContextMut<'c, Data>,
+        args: &impl Args<'py>,
+    ) -> PyResult<Work<'c>> {
+        if self.plan.is_async {
+            return Err(wasmtime_error(py, "functions that are async in WIT cannot be called asynchronously yet"));
+        }
+        let shared = ctx.data().shared.clone();
+        let image = self.lower(py, &shared, args)?;
+        let abandoned = resource::take_abandoned(ctx.data());
+        let (plan, form) = (self.plan.clone(), self.form);
+        Ok(Box::pin(async move {
+            for resource in abandoned {
+                resource.resource_drop_async(&mut ctx).await?;
             }
-        };
-        Ok(value.into_bound(py))
+            plan.probed.call_async(ctx, image, form).await.map(Outcome::Lifted)
+        }))
     }
 }
 
@@ -136,6 +168,24 @@ impl Func {
         // The first call tells the interpreter of the quicker way.
         vectorcall::announce(slf);
         slf.get().call(store, params)
+    }
+
+    /// Call the function asynchronously: `await func.call_async(store, *params)`.
+    ///
+    /// Asynchronous host functions suspend the component while they wait, and other tasks run meanwhile. See the class
+    /// for arguments, results and errors. Raises `StoreBusyError` when another call of the store is under way.
+    ///
+    /// With `in_thread` the component runs on another thread, so that it can use another processor; host functions are
+    /// still called on the thread of the event loop, which a long computation does not hold up then.
+    #[pyo3(signature = (store, *params, in_thread=false))]
+    fn call_async(
+        slf: &Bound<'_, Self>,
+        store: &Bound<'_, PyAny>,
+        params: &Bound<'_, PyTuple>,
+        in_thread: bool,
+    ) -> PyResult<Call> {
+        StoreArg::new(store)?;
+        Ok(Call::new(operations::FuncCall::new(slf, store, params, in_thread)))
     }
 
     fn __repr__(&self) -> String {

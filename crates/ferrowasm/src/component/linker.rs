@@ -12,7 +12,9 @@ use super::compiled::Component;
 use super::instance::Instance;
 use super::instance_pre::InstancePre;
 use super::linker_instance::LinkerInstance;
+use super::operations::{Instantiation, Source};
 use super::wasi;
+use crate::asyncio::Call;
 use crate::engine::Engine;
 use crate::errors::{self, Misuse, OrRaise};
 use crate::guarded::Guarded;
@@ -177,9 +179,24 @@ impl Linker {
         self.instantiate_pre(store.py(), component)?.instantiate(store)
     }
 
+    /// Instantiate a component asynchronously: `await linker.instantiate_async(store, component)`.
+    ///
+    /// Only code that runs meanwhile, such as start functions of core modules, ever has to wait. See `instantiate` for
+    /// errors.
+    fn instantiate_async(
+        slf: &Bound<'_, Self>,
+        store: &Bound<'_, PyAny>,
+        component: &Bound<'_, Component>,
+    ) -> PyResult<Call> {
+        slf.get().state.get()?;
+        StoreArg::new(store)?;
+        let source = Source::Linker(slf.clone().unbind(), component.clone().unbind());
+        Ok(Call::new(Instantiation::new(store, source)))
+    }
+
     /// Resolve the imports of a component once, for many instances. Raises `WasmtimeError` for an import that is not
     /// defined or has another type.
-    fn instantiate_pre(&self, py: Python<'_>, component: &Bound<'_, Component>) -> PyResult<InstancePre> {
+    pub(super) fn instantiate_pre(&self, py: Python<'_>, component: &Bound<'_, Component>) -> PyResult<InstancePre> {
         let engine = self.component(component)?;
         self.with(|state| {
             let pre = state.linker.instantiate_pre(engine).or_raise(py)?;

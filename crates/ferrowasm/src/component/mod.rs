@@ -9,6 +9,7 @@ pub(crate) mod instance;
 pub(crate) mod instance_pre;
 pub(crate) mod linker;
 pub(crate) mod linker_instance;
+mod operations;
 pub(crate) mod record;
 pub(crate) mod resource;
 pub(crate) mod types;
@@ -16,30 +17,23 @@ mod wasi;
 
 use pyo3::prelude::*;
 
+pub(crate) use abi::{Carried, Returned};
 pub(crate) use resource::Abandoned;
 pub(crate) use wasi::Preview2;
 
 use wasmtime::StoreContextMut;
 
-use crate::asyncio;
-use crate::errors::{component_error, wasmtime_error};
+use crate::errors::component_error;
 use crate::gil::{self, Pace};
 use crate::store::Data;
 use crate::store::cell::Entry;
 
-/// Why a component cannot be called. The engine demands asynchronous calls of it then, which are not there yet.
-const ASYNCHRONOUS_STORE: &str = "components cannot be used in a store that has made asynchronous calls (call_async, \
-    instantiate_async): use another store for them";
-
-/// Runs `work`, which may run a component, in a store that was entered.
+/// Runs `work`, which may run a component, in a store that was entered and does not need a fiber.
 fn run<R: Send>(
     py: Python<'_>,
     entry: &mut Entry<'_>,
     work: impl FnOnce(StoreContextMut<'_, Data>) -> wasmtime::Result<R> + Send,
 ) -> PyResult<R> {
-    if asyncio::needs_fiber(entry) {
-        return Err(wasmtime_error(py, ASYNCHRONOUS_STORE));
-    }
     gil::run(py, entry, |ctx| Ok(work(ctx)))?.map_err(|error| component_error(py, &error))
 }
 
@@ -51,7 +45,7 @@ fn call<R: Send>(
     pace: Option<&Pace>,
     work: impl FnOnce(StoreContextMut<'_, Data>) -> wasmtime::Result<R> + Send,
 ) -> PyResult<R> {
-    let Some(pace) = pace.filter(|_| !asyncio::needs_fiber(entry)) else { return run(py, entry, work) };
+    let Some(pace) = pace else { return run(py, entry, work) };
     let room = entry.room();
     let ctx = entry.ctx();
     let policy = ctx.data().gil;

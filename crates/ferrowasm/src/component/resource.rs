@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use wasmtime::StoreContextMut;
 use wasmtime::component::ResourceDynamic;
 
+use super::operations;
+use crate::asyncio::{self, Call, Outcome, Work};
 use crate::errors::{Misuse, OrRaise, exception};
 use crate::managed::{Managed, managed};
 use crate::numbers;
@@ -113,10 +116,12 @@ impl Life {
 
     /// Ends the life of a handle that is alive.
     fn end(&self, py: Python<'_>, state: State) -> PyResult<()> {
-        match self.0.compare_exchange(State::Alive as u8, state as u8, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => Ok(()),
-            Err(_) => self.check(py),
-        }
+        if self.try_end(state) { Ok(()) } else { self.check(py) }
+    }
+
+    /// The same; whether it was alive.
+    fn try_end(&self, state: State) -> bool {
+        self.0.compare_exchange(State::Alive as u8, state as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     fn revive(&self) {
@@ -147,12 +152,17 @@ impl Abandoned {
     }
 }
 
-/// Drops what was abandoned in a store, unless one of its calls is under way: then the instance may not be entered.
+/// What was abandoned in a store, unless one of its calls is under way: then the instance may not be entered.
+pub(super) fn take_abandoned(data: &Data) -> Vec<wasmtime::component::ResourceAny> {
+    if data.shared.fibers.depth() == 0 { data.abandoned.take() } else { Vec::new() }
+}
+
+/// Drops what was abandoned in a store that does not need a fiber, unless one of its calls is under way.
 pub(super) fn drop_abandoned(py: Python<'_>, entry: &mut Entry<'_>) -> PyResult<()> {
     if !entry.is_outermost() {
         return Ok(());
     }
-    let resources = entry.ctx().data().abandoned.take();
+    let resources = take_abandoned(entry.ctx().data());
     resources.into_iter().try_for_each(|resource| super::run(py, entry, |ctx| resource.resource_drop(ctx)))
 }
 
@@ -211,9 +221,29 @@ impl ResourceAny {
         Ok(self.resource)
     }
 
-    /// Whether it has to be given back before the callback that received it returns.
-    pub(crate) fn take_borrow(&self, py: Python<'_>) -> Option<wasmtime::component::ResourceAny> {
-        (!self.resource.owned() && self.life.end(py, State::Returned).is_ok()).then_some(self.resource)
+    /// Ends a borrow, which has to be given back when the callback that received it returns.
+    pub(crate) fn take_borrow(&self) -> Option<wasmtime::component::ResourceAny> {
+        (!self.resource.owned() && self.life.try_end(State::Returned)).then_some(self.resource)
+    }
+
+    /// Enters its store.
+    pub(super) fn enter<'a>(&self, store: &'a Bound<'_, PyAny>) -> PyResult<Entry<'a>> {
+        StoreArg::new(store)?.enter_own(self.store_id(), "ResourceAny")
+    }
+
+    /// Ends its life, and makes the future that drops it.
+    pub(super) fn begin_drop<'c>(&self, py: Python<'_>, mut ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
+        self.life.end(py, State::Dropped)?;
+        let resource = self.resource;
+        Ok(Box::pin(async move {
+            resource.resource_drop_async(&mut ctx).await?;
+            Ok(Outcome::Nothing)
+        }))
+    }
+
+    /// What was kept for it, to be let go of after it was dropped.
+    pub(super) fn take_kept(&self, shared: &Shared) -> Option<Py<PyAny>> {
+        self.host.and_then(|host| shared.objects.take_resource(host))
     }
 
     /// As if Python had let go of it.
@@ -247,14 +277,27 @@ impl ResourceAny {
     /// Raises `WasmtimeError` if it was dropped or passed on before, `WrongStoreError` for another store.
     fn drop(&self, store: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = store.py();
-        let mut entry = StoreArg::new(store)?.enter_own(self.store_id(), "ResourceAny")?;
-        self.life.end(py, State::Dropped)?;
-        super::run(py, &mut entry, |ctx| self.resource.resource_drop(ctx))?;
-        let kept = self.host.and_then(|host| entry.shared.objects.take_resource(host));
+        let mut entry = self.enter(store)?;
+        if asyncio::needs_fiber(&mut entry) {
+            drop(entry);
+            operations::block(store, |ctx| self.begin_drop(py, ctx))?;
+            entry = self.enter(store)?;
+        } else {
+            self.life.end(py, State::Dropped)?;
+            super::run(py, &mut entry, |ctx| self.resource.resource_drop(ctx))?;
+        }
+        let kept = self.take_kept(entry.shared);
         // Its finaliser may use the store.
         drop(entry);
         drop(kept);
         Ok(())
+    }
+
+    /// Drop the resource asynchronously: `await resource.drop_async(store)`. A destructor that is asynchronous is
+    /// awaited. See `drop` for errors.
+    fn drop_async(slf: &Bound<'_, Self>, store: &Bound<'_, PyAny>) -> PyResult<Call> {
+        StoreArg::new(store)?;
+        Ok(Call::new(operations::Drop::new(slf, store)))
     }
 
     /// The same resource as a `ResourceHost`, which takes the place of this handle. Raises `WasmtimeError` if a guest

@@ -486,6 +486,7 @@ impl StoreCell {
         if self.shared.resume().is_ok() {
             self.shared.cut(0);
             self.shared.owner.store(IDLE, Ordering::Release);
+            self.shared.fibers.bury();
         }
     }
 

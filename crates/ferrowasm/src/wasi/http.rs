@@ -135,7 +135,7 @@ async fn ask(
 ) -> Sent {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, max_body).collect().await.map_err(|error| body_error(error, max_body))?.to_bytes();
-    match asked.ask(move |py| decide(py, &handler, &parts, &body)).await {
+    match asked.ask(move |py| consult(py, &handler, &parts, &body), decide).await {
         Some(Decision::Respond(response)) => Ok((response, Box::new(async { Ok(()) }))),
         Some(Decision::Send(request)) => send(request, options).await,
         Some(Decision::Refuse) => Err(Error::HttpRequestDenied),
@@ -160,9 +160,8 @@ enum Decision {
     Refuse,
 }
 
-fn decide(py: Python<'_>, handler: &Slot, parts: &request::Parts, body: &Bytes) -> PyResult<Decision> {
-    let module = py.import("ferrowasm._http")?;
-    let (request_class, response_class) = (module.getattr("HttpRequest")?, module.getattr("HttpResponse")?);
+fn consult<'py>(py: Python<'py>, handler: &Slot, parts: &request::Parts, body: &Bytes) -> PyResult<Bound<'py, PyAny>> {
+    let request_class = py.import("ferrowasm._http")?.getattr("HttpRequest")?;
     let headers: Vec<(String, String)> = parts
         .headers
         .iter()
@@ -170,15 +169,19 @@ fn decide(py: Python<'_>, handler: &Slot, parts: &request::Parts, body: &Bytes) 
         .map(|(name, value)| (name.to_string(), text(value)))
         .collect();
     let arguments = (parts.method.as_str(), parts.uri.to_string(), headers, PyBytes::new(py, body));
-    let answer = handler.get(py)?.call1((request_class.call1(arguments)?,))?;
+    handler.get(py)?.call1((request_class.call1(arguments)?,))
+}
+
+fn decide(answer: &Bound<'_, PyAny>) -> PyResult<Decision> {
+    let module = answer.py().import("ferrowasm._http")?;
     if answer.is_none() {
         Ok(Decision::Refuse)
-    } else if answer.is_instance(&response_class)? {
-        response(&answer).map(Decision::Respond)
-    } else if answer.is_instance(&request_class)? {
-        request(&answer).map(Decision::Send)
+    } else if answer.is_instance(&module.getattr("HttpResponse")?)? {
+        response(answer).map(Decision::Respond)
+    } else if answer.is_instance(&module.getattr("HttpRequest")?)? {
+        request(answer).map(Decision::Send)
     } else {
-        Err(expected("an HttpResponse, an HttpRequest or None from http_handler", &answer))
+        Err(expected("an HttpResponse, an HttpRequest or None from http_handler", answer))
     }
 }
 

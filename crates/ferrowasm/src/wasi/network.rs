@@ -110,7 +110,8 @@ impl Network {
                         return Box::pin(async { true });
                     }
                     let check = check.clone();
-                    let permitted = asked.ask(move |py| permits(py, &check, address, purpose));
+                    let permitted =
+                        asked.ask(move |py| permits(py, &check, address, purpose), |answer| answer.is_truthy());
                     Box::pin(async { permitted.await.unwrap_or(false) })
                 });
             }
@@ -132,7 +133,12 @@ fn is_no_choice(address: SocketAddr, purpose: SocketAddrUse) -> bool {
         && address.port() == 0
 }
 
-fn permits(py: Python<'_>, check: &Slot, address: SocketAddr, purpose: SocketAddrUse) -> PyResult<bool> {
+fn permits<'py>(
+    py: Python<'py>,
+    check: &Slot,
+    address: SocketAddr,
+    purpose: SocketAddrUse,
+) -> PyResult<Bound<'py, PyAny>> {
     let purpose = match purpose {
         SocketAddrUse::TcpBind => "TCP_BIND",
         SocketAddrUse::TcpListen => "TCP_LISTEN",
@@ -145,7 +151,7 @@ fn permits(py: Python<'_>, check: &Slot, address: SocketAddr, purpose: SocketAdd
     let module = py.import("ferrowasm._network")?;
     let address = module.getattr("SocketAddr")?.call1((address.ip().to_string(), address.port()))?;
     let purpose = module.getattr("SocketAddrUse")?.getattr(purpose)?;
-    check.get(py)?.call1((address, purpose))?.is_truthy()
+    check.get(py)?.call1((address, purpose))
 }
 
 fn flag(value: &Bound<'_, PyAny>, name: &str) -> PyResult<bool> {
@@ -174,7 +180,8 @@ impl WasiConfig {
     ///
     /// It is called with a `SocketAddr` and a `SocketAddrUse` each time before an address is used, and what it returns
     /// is taken as true or false; a refusal is an error that the program sees. What it raises comes out of the
-    /// WebAssembly call. It runs on the thread of that call, and the store is busy meanwhile.
+    /// WebAssembly call. It runs on the thread of that call, and the store is busy meanwhile. In asynchronous calls it
+    /// may be a coroutine function.
     ///
     /// To bind to no address and port in particular, as connecting does, needs no permission.
     #[getter]
@@ -255,7 +262,8 @@ impl WasiConfig {
     ///
     /// It is called with an `HttpRequest`. An `HttpResponse` that it returns is what the program gets; an `HttpRequest`,
     /// the same or another one, is sent; `None` refuses the request, which is an error that the program sees. What it
-    /// raises comes out of the WebAssembly call. It runs on the thread of that call, and the store is busy meanwhile.
+    /// raises comes out of the WebAssembly call. It runs on the thread of that call, and the store is busy meanwhile. In
+    /// asynchronous calls it may be a coroutine function.
     #[getter]
     fn http_handler(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         Ok(self.lock()?.network.http_handler.as_ref().map(|handler| handler.clone_ref(py)))

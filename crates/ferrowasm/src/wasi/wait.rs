@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::os::fd::BorrowedFd;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -52,22 +52,22 @@ impl Waiter {
         }
     }
 
+    /// What wakes a fiber when a deadline passes while it waits.
+    pub(super) fn alarm(&self, runtime: &Runtime) -> Alarm {
+        let _entered = runtime.enter();
+        Alarm(self.interrupts.remaining().map(|remaining| Box::pin(tokio::time::sleep(remaining))))
+    }
+
     fn suspend_on<F: Future + Send>(&self, fiber: &Fiber, future: F) -> Result<F::Output> {
         let runtime = background::runtime()?;
         let waker = fiber.waker();
         let mut future = pin!(future);
-        // A deadline wakes the fiber, too.
-        let mut alarm = self.interrupts.remaining().map(|remaining| {
-            let _entered = runtime.enter();
-            Box::pin(tokio::time::sleep(remaining))
-        });
+        let mut alarm = self.alarm(runtime);
         loop {
             let polled = {
                 let _entered = runtime.enter();
                 let mut cx = Context::from_waker(&waker);
-                if let Some(alarm) = &mut alarm {
-                    let _ = alarm.as_mut().poll(&mut cx);
-                }
+                alarm.set(&mut cx);
                 future.as_mut().poll(&mut cx)
             };
             if let Poll::Ready(output) = polled {
@@ -92,6 +92,18 @@ impl Waiter {
             _ if is_ready(fd, events) => Ok(()),
             Some(fiber) => self.suspend_on(fiber, becomes_ready(fd, events)),
             None => block_until_ready(fd, events, &self.interrupts),
+        }
+    }
+}
+
+/// See `Waiter::alarm`.
+pub(super) struct Alarm(Option<Pin<Box<tokio::time::Sleep>>>);
+
+impl Alarm {
+    /// Lets it wake whom `cx` wakes. Called inside of the runtime.
+    pub(super) fn set(&mut self, cx: &mut Context<'_>) {
+        if let Some(sleep) = &mut self.0 {
+            let _ = sleep.as_mut().poll(cx);
         }
     }
 }

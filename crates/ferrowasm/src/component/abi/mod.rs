@@ -18,7 +18,8 @@ mod lift;
 mod lower;
 mod shape;
 
-pub(super) use bridge::{HostArguments, HostParams, HostResult, Probed, Returned, probe};
+pub(crate) use bridge::{Carried, Returned};
+pub(super) use bridge::{HostArguments, HostParams, HostResult, Probed, probe};
 pub(super) use image::Image;
 pub(super) use lift::Form;
 pub(super) use lower::Lowering;

@@ -1,32 +1,36 @@
 //! Calls into a component.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::mem::MaybeUninit;
+use std::pin::pin;
 use std::ptr::NonNull;
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use wasmtime::component::__internal::{
     CanonicalAbiInfo, InstanceType, InterfaceType, LiftContext, LowerContext, bad_type_info,
 };
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, TypedFunc};
-use wasmtime::{AsContextMut, Error, Result, ValRaw};
+use wasmtime::{AsContextMut, Error, Result, StoreContextMut, ValRaw};
 
 use super::probe::{Probed, record};
-use super::{MAX_FLAT_PARAMS, MAX_FLAT_RESULTS};
+use super::{Carried, MAX_FLAT_PARAMS, MAX_FLAT_RESULTS};
+use crate::asyncio;
 use crate::component::abi::image::Image;
 use crate::component::abi::lift::{Form, Lifting, Number, Origin};
 use crate::component::abi::shape::Tuple;
 use crate::component::resource::ResourceAny as PyResourceAny;
-use crate::gil;
+use crate::store::Data;
 
-/// The parameters of a call.
-pub(super) struct Arguments<'a>(&'a Image);
+/// Stands for the parameters of a call, which the `Call` knows.
+pub(super) struct Arguments;
 
 // SAFETY: `Lower` is a sequence of `ValRaw`s. `typecheck` accepts every type because the image was made for the very
 // function that is called (see `call`). The ABI constant is not used for parameters that are passed in up to
 // `MAX_FLAT_PARAMS` registers, which the length of `Lower` makes all of these; `Image` itself passes them in memory
 // where the canonical ABI says so.
-unsafe impl ComponentType for Arguments<'_> {
+unsafe impl ComponentType for Arguments {
     type Lower = [ValRaw; MAX_FLAT_PARAMS];
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
 
@@ -36,7 +40,7 @@ unsafe impl ComponentType for Arguments<'_> {
 }
 
 // SAFETY: all of `dst` is initialised, with the values that the canonical ABI wants first.
-unsafe impl Lower for Arguments<'_> {
+unsafe impl Lower for Arguments {
     fn linear_lower_to_flat<T>(
         &self,
         cx: &mut LowerContext<'_, T>,
@@ -44,7 +48,15 @@ unsafe impl Lower for Arguments<'_> {
         dst: &mut MaybeUninit<Self::Lower>,
     ) -> Result<()> {
         let mut registers = [0; MAX_FLAT_PARAMS];
-        self.0.write(cx, None, &mut registers)?;
+        match &current()?.image {
+            Source::Borrowed(image) => image.write(cx, None, &mut registers)?,
+            // It is let go of as soon as the guest has its copy.
+            Source::Owned(image) => {
+                let image = image.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let image = image.ok_or_else(|| Error::msg("the parameters of a call were passed before"))?;
+                image.write(cx, None, &mut registers)?;
+            }
+        }
         dst.write(registers.map(ValRaw::u64));
         Ok(())
     }
@@ -60,35 +72,64 @@ unsafe impl Lower for Arguments<'_> {
 }
 
 // SAFETY: it stands for a list of parameters, see `ComponentType`.
-unsafe impl ComponentNamedList for Arguments<'_> {}
+unsafe impl ComponentNamedList for Arguments {}
 
 /// The result of a call.
-#[derive(Default)]
 pub(crate) enum Returned {
-    #[default]
     Nothing,
     Number(Number),
-    Object {
-        value: Py<PyAny>,
-        resources: Vec<Py<PyResourceAny>>,
-    },
+    Object { value: Py<PyAny>, resources: Vec<Py<PyResourceAny>> },
 }
 
-/// A call that is under way on this thread: what the engine has no place for.
+impl Returned {
+    /// The result, of a call in the store that this is the data of.
+    pub(crate) fn into_python<'py>(self, py: Python<'py>, data: &Data) -> Bound<'py, PyAny> {
+        let value = match self {
+            Returned::Nothing => py.None(),
+            Returned::Number(number) => number.to_python(py),
+            Returned::Object { value, resources } => {
+                resources.iter().for_each(|resource| resource.get().set_store(data));
+                value
+            }
+        };
+        value.into_bound(py)
+    }
+}
+
+/// Where the parameters are.
+enum Source<'a> {
+    Borrowed(&'a Image),
+    Owned(&'a Mutex<Option<Carried<Image>>>),
+}
+
+/// A call that is under way: what the engine has no place for.
 struct Call<'a> {
+    image: Source<'a>,
     results: &'a Tuple,
     form: Form,
-    /// Stays here: the engine would drop Python objects while the interpreter is detached.
-    returned: Cell<Returned>,
+    returned: Cell<Option<Carried<Returned>>>,
 }
+
+// SAFETY: the cells are used by the thread that runs the call, and, while that waits for the conversion of its result,
+// by the one that converts it.
+unsafe impl Sync for Call<'_> {}
 
 thread_local! {
     /// The innermost call that has not come back.
     static CALL: Cell<Option<NonNull<Call<'static>>>> = const { Cell::new(None) };
 }
 
+/// The call whose parameters or result the engine passes on now.
+fn current<'a>() -> Result<&'a Call<'a>> {
+    let Some(call) = CALL.get() else { return Err(Error::msg("values were passed outside of any call")) };
+    // SAFETY: `Call::run` has put the pointer there, further up on this thread's stack, and takes it away before the
+    // call is gone. Who asks is called by it; if that is suspended, which an asynchronous call is with its fiber, the
+    // call, which is part of the future that owns the fiber, stays where it is.
+    Ok(unsafe { call.cast::<Call<'a>>().as_ref() })
+}
+
 impl Call<'_> {
-    /// Runs `work` as this call. Calls nest: each one is out of the way when the one before it goes on.
+    /// Runs `work` as this call, or a part of it. Calls nest: each one is out of the way when the one before it goes on.
     fn run<R>(&self, work: impl FnOnce() -> R) -> R {
         struct Restore(Option<NonNull<Call<'static>>>);
         impl Drop for Restore {
@@ -117,11 +158,9 @@ unsafe impl ComponentType for Lifted {
 // SAFETY: reads the register only, and memory through bounds checks.
 unsafe impl Lift for Lifted {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, _ty: InterfaceType, src: &ValRaw) -> Result<Lifted> {
-        let Some(call) = CALL.get() else { return Err(Error::msg("a result came outside of any call")) };
-        // SAFETY: `Call::run` has put the pointer there, further up on this thread's stack, and takes it away before
-        // the call is gone. What is lifted is the result of that call: those inside it have come back.
-        let call: &Call<'static> = unsafe { call.as_ref() };
-        call.returned.set(lift(cx, call.results, call.form, src)?);
+        // What is lifted is the result of this call: those inside it have come back.
+        let call = current()?;
+        call.returned.set(Some(Carried::new(lift(cx, call.results, call.form, src)?)));
         Ok(Lifted)
     }
 
@@ -139,7 +178,7 @@ fn lift(cx: &mut LiftContext<'_>, results: &Tuple, form: Form, register: &ValRaw
     if member.shape.is_number() {
         return Ok(Returned::Number(Number::lift(&member.shape, Origin::Flat(registers))?));
     }
-    gil::attached(|py| {
+    let lift = |py: Python<'_>| {
         let mut lifting = Lifting::new(py, cx, form);
         let object = if results.fits(MAX_FLAT_RESULTS) {
             lifting.value(&member.shape, Origin::Flat(registers))?
@@ -148,25 +187,46 @@ fn lift(cx: &mut LiftContext<'_>, results: &Tuple, form: Form, register: &ValRaw
             lifting.value(&member.shape, Origin::Memory(bytes))?
         };
         Ok(Returned::Object { value: object.unbind(), resources: lifting.into_resources() })
-    })
+    };
+    // SAFETY: a lifting uses the engine's tables and the guest's memory, which are nobody else's while this waits.
+    unsafe { asyncio::convert(lift) }
 }
 
 impl Probed {
-    /// Calls the function, in its own store, with parameters that were lowered for it. The result, in this form, is
-    /// put into `returned`, which has to be dropped with the interpreter attached.
-    pub(crate) fn call(
-        &self,
-        ctx: impl AsContextMut,
-        image: &Image,
-        form: Form,
-        returned: &mut Returned,
-    ) -> Result<()> {
-        // SAFETY: `new_unchecked` wants the types to match the function's: `image` was made from `self.params` by the
+    /// The function, as the engine calls it.
+    fn typed(&self) -> TypedFunc<Arguments, Lifted> {
+        // SAFETY: `new_unchecked` wants the types to match the function's: images are made from `self.params` by the
         // callers, and `Lifted` goes by `self.results`.
-        let func = unsafe { TypedFunc::<Arguments<'_>, Lifted>::new_unchecked(self.func) };
-        let call = Call { results: &self.results, form, returned: Cell::default() };
-        let outcome = call.run(|| func.call(ctx, Arguments(image)));
-        *returned = call.returned.into_inner();
-        outcome.map(|_| ())
+        unsafe { TypedFunc::new_unchecked(self.func) }
     }
+
+    /// Calls the function, in its own store, with parameters that were lowered for it. The result is in this form.
+    pub(crate) fn call(&self, ctx: impl AsContextMut, image: &Image, form: Form) -> Result<Carried<Returned>> {
+        let call = Call { image: Source::Borrowed(image), results: &self.results, form, returned: Cell::default() };
+        call.run(|| self.typed().call(ctx, Arguments))?;
+        call.returned.take().ok_or_else(lost)
+    }
+
+    /// The same asynchronously.
+    pub(crate) fn call_async<'c>(
+        &self,
+        mut ctx: StoreContextMut<'c, Data>,
+        image: Image,
+        form: Form,
+    ) -> impl Future<Output = Result<Carried<Returned>>> + Send + use<'c> {
+        let (func, results, image) = (self.typed(), self.results.clone(), Carried::new(image));
+        async move {
+            let image = Mutex::new(Some(image));
+            let call = Call { image: Source::Owned(&image), results: &results, form, returned: Cell::default() };
+            {
+                let mut engine = pin!(func.call_async(&mut ctx, Arguments));
+                poll_fn(|cx| call.run(|| engine.as_mut().poll(cx))).await?;
+            }
+            call.returned.take().ok_or_else(lost)
+        }
+    }
+}
+
+fn lost() -> Error {
+    Error::msg("the engine has not passed on the result of a call")
 }

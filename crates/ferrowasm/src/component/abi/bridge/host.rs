@@ -12,12 +12,12 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower};
 use wasmtime::{Result, ValRaw};
 
 use super::{Carried, MAX_FLAT_RESULTS, tuple_index};
+use crate::asyncio;
 use crate::component::abi::image::Image;
 use crate::component::abi::lift::{Form, Lifting, Origin};
 use crate::component::abi::lower::Lowering;
 use crate::component::abi::shape::Tuple;
 use crate::component::resource::ResourceAny as PyResourceAny;
-use crate::gil;
 use crate::store::cell::Shared;
 
 /// The arguments with which a component calls a host function.
@@ -41,12 +41,12 @@ unsafe impl ComponentType for HostParams {
 }
 
 impl HostParams {
-    pub(crate) fn into_arguments(self) -> HostArguments {
-        self.0.into_inner()
+    pub(crate) fn into_arguments(self) -> Carried<HostArguments> {
+        self.0
     }
 
     fn lift(cx: &mut LiftContext<'_>, params: &Tuple, origin: Passed<'_>) -> Result<HostParams> {
-        gil::attached(|py| {
+        let lift = |py: Python<'_>| {
             let mut lifting = Lifting::new(py, cx, Form::default());
             let values = match origin {
                 Passed::Registers(registers) => {
@@ -59,7 +59,9 @@ impl HostParams {
             };
             let values = values.into_iter().map(Bound::unbind).collect();
             Ok(HostParams(Carried::new(HostArguments { values, resources: lifting.into_resources() })))
-        })
+        };
+        // SAFETY: a lifting uses the engine's tables and the guest's memory, which are nobody else's while this waits.
+        unsafe { asyncio::convert(lift) }
     }
 }
 
@@ -99,21 +101,23 @@ pub(crate) struct HostResult {
 }
 
 impl HostResult {
-    pub(crate) fn new(shared: Arc<Shared>, value: Py<PyAny>) -> HostResult {
-        HostResult { shared, value: Mutex::new(Some(Carried::new(value))) }
+    pub(crate) fn new(shared: Arc<Shared>, value: Carried<Py<PyAny>>) -> HostResult {
+        HostResult { shared, value: Mutex::new(Some(value)) }
     }
 
     /// Converts the result for the guest, and lets go of the Python object.
     fn lower<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType) -> Result<(Arc<Tuple>, Carried<Image>)> {
         let results = Tuple::again(cx.types, tuple_index(ty))?;
         let resource_type = |index| Some(cx.resource_type(index));
-        gil::attached(|py| {
+        let lower = |py: Python<'_>| {
             let value = self.value.lock().unwrap_or_else(PoisonError::into_inner).take();
             let value = value.map_or_else(|| py.None(), Carried::into_inner).into_bound(py);
             let mut image = Image::default();
             Lowering::new(py, &self.shared, &resource_type, &mut image).result(&results, &value)?;
-            Ok((results, Carried::new(image)))
-        })
+            Ok((results.clone(), Carried::new(image)))
+        };
+        // SAFETY: a lowering looks at the engine's types, which are nobody else's while this waits.
+        unsafe { asyncio::convert(lower) }
     }
 }
 

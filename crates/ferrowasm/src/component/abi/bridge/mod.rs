@@ -19,7 +19,7 @@ use std::ops::Deref;
 use wasmtime::component::__internal::wasmtime_environ::component::TypeTupleIndex;
 use wasmtime::component::__internal::{InterfaceType, bad_type_info};
 
-use crate::gil;
+use crate::asyncio;
 
 pub(crate) use call::Returned;
 pub(crate) use host::{HostArguments, HostParams, HostResult};
@@ -45,10 +45,10 @@ fn tuple_index(ty: InterfaceType) -> TypeTupleIndex {
 }
 
 /// Python objects on their way through the engine, which drops them where it likes. They are released with the
-/// interpreter attached.
-pub(crate) struct Carried<T>(ManuallyDrop<T>);
+/// interpreter attached, on the ordinary stack.
+pub(crate) struct Carried<T: Send + 'static>(ManuallyDrop<T>);
 
-impl<T> Carried<T> {
+impl<T: Send> Carried<T> {
     pub(crate) fn new(objects: T) -> Carried<T> {
         Carried(ManuallyDrop::new(objects))
     }
@@ -60,7 +60,7 @@ impl<T> Carried<T> {
     }
 }
 
-impl<T> Deref for Carried<T> {
+impl<T: Send> Deref for Carried<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -68,9 +68,9 @@ impl<T> Deref for Carried<T> {
     }
 }
 
-impl<T> Drop for Carried<T> {
+impl<T: Send> Drop for Carried<T> {
     fn drop(&mut self) {
         // SAFETY: the destructor runs once, and nothing uses the value afterwards.
-        gil::release(unsafe { ManuallyDrop::take(&mut self.0) });
+        asyncio::release(unsafe { ManuallyDrop::take(&mut self.0) });
     }
 }

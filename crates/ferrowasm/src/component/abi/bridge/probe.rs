@@ -43,7 +43,7 @@ pub(super) fn record(ty: InterfaceType, types: &InstanceType<'_>) -> Result<()> 
 /// Looks at the type of a function.
 pub(crate) fn probe(ctx: impl AsContext, func: Func) -> Result<Probed> {
     PROBE.with_borrow_mut(|probe| *probe = Some(Vec::new()));
-    let checked = func.typed::<Arguments<'_>, Lifted>(ctx);
+    let checked = func.typed::<Arguments, Lifted>(ctx);
     let found = PROBE.with_borrow_mut(Option::take).unwrap_or_default();
     checked?;
     let [(params, resources), (results, _)] = <[Found; 2]>::try_from(found)
