@@ -62,17 +62,26 @@ impl BoundFunc {
 
     #[inline]
     fn invoke<'py>(&self, py: Python<'py>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(timeout) = self.timeout {
+            return self.invoke_within(py, timeout, args);
+        }
         let callee = self.func.get().callee()?;
-        let entry = self.store.get().cell.enter_attached(py)?;
-        let _deadline = self.timeout.map(|timeout| self.begin_deadline(timeout));
-        callee.call_in(self.store.bind(py).as_any(), entry, self.policy, args)
+        callee.call_in(self.store.bind(py).as_any(), self.store.get().cell.enter_attached(py)?, self.policy, args)
     }
-}
 
-impl BoundFunc {
     #[cold]
-    fn begin_deadline(&self, timeout: Duration) -> Guard {
-        Guard::new(&self.store.get().cell.shared.deadlines, timeout)
+    fn invoke_within<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Duration,
+        args: impl Args<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let callee = self.func.get().callee()?;
+        let cell = &self.store.get().cell;
+        let entry = cell.enter_attached(py)?;
+        // Set when the store is this call's, which no other call is to be ended for.
+        let _deadline = Guard::new(&cell.shared.deadlines, timeout);
+        callee.call_in(self.store.bind(py).as_any(), entry, self.policy, args)
     }
 }
 
