@@ -6,8 +6,8 @@ counts signals; with each `signal.signal` the interpreter puts its own back, and
 
 from __future__ import annotations
 
-import _signal
 import functools
+import importlib
 from typing import Any
 
 from ._native import count_signals
@@ -17,7 +17,8 @@ __all__ = ["watch"]
 
 def watch() -> None:
     """Wrap the function below `signal.signal`; called once, with the first engine that has shared memories."""
-    install = _signal.signal
+    module = importlib.import_module("_signal")
+    install = module.signal
 
     @functools.wraps(install)
     def wrapper(*args: Any) -> Any:
@@ -26,5 +27,5 @@ def watch() -> None:
         finally:
             count_signals()
 
-    _signal.signal = wrapper
+    module.signal = wrapper  # type: ignore[attr-defined]
     count_signals()

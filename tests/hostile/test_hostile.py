@@ -29,12 +29,11 @@ TOPICS = {
 
 #: Verdicts that do not fail the test, with the reason: claims that the package does not make, and what is open.
 EXCUSED = {
-    "same_store_two_threads_traps": "compares the names of classes; `StoreBusyError` is a `RuntimeError`",
-    "same_store_two_threads_callbacks": "compares the names of classes; `StoreBusyError` is a `RuntimeError`",
-    "same_store_memory_grow_race": "compares the names of classes; `StoreBusyError` is a `RuntimeError`",
-    "same_store_instantiate_race": "compares the names of classes; `StoreBusyError` is a `RuntimeError`",
+    "same_store_two_threads_traps": "compares the names of classes; `StoreBusyError` is a `RuntimeError` (test_races.py holds the same)",
+    "same_store_two_threads_callbacks": "compares the names of classes; `StoreBusyError` is a `RuntimeError` (test_races.py holds the same)",
+    "same_store_memory_grow_race": "compares the names of classes; `StoreBusyError` is a `RuntimeError` (test_races.py holds the same)",
+    "same_store_instantiate_race": "compares the names of classes; `StoreBusyError` is a `RuntimeError` (test_races.py holds the same)",
     "own_stores_scaling_pure_wasm": "a claim about speed, which the benchmarks hold",
-    "shutdown_daemon_thread_in_callback": "open: before CPython 3.14 the interpreter's end sometimes unwinds a daemon thread through the engine",
     "pickle_objects/Config": "a configuration is pickled with its settings, which the case does not expect to be possible",
     "wasi_component_not_configured": "the store gets an empty configuration (docs/wasi.md), where the case wants an exception",
     "cycle_cost_bytes": "open: 66 bytes where 64 are allowed, of a peak between two collections that does not grow with the number of stores "

@@ -80,7 +80,7 @@ def test_a_timeout_that_is_no_time_is_refused() -> None:
     with raises(ValueError, "timeout is out of range: expected 0 seconds or more, got -1"):
         exports.func("nop").bind(store, timeout=-1)
     with raises(TypeError, "expected a number of seconds for timeout, got str"):
-        exports.func("nop").bind(store, timeout="soon")
+        exports.func("nop").bind(store, timeout="soon")  # type: ignore[arg-type]
 
 
 def test_a_call_that_another_thread_refuses_leaves_the_one_that_runs_its_time() -> None:
@@ -95,7 +95,12 @@ def test_a_call_that_another_thread_refuses_leaves_the_one_that_runs_its_time() 
     refused: list[BaseException] = []
 
     nop = exports.func("nop").bind(store, timeout=0)
-    thread = threading.Thread(target=lambda: (started.wait(), refused.append(pytest.raises(StoreBusyError, nop).value)))
+
+    def call() -> None:
+        started.wait()
+        refused.append(pytest.raises(StoreBusyError, nop).value)
+
+    thread = threading.Thread(target=call)
     thread.start()
     exports.func("f")(store)
     thread.join()
