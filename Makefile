@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench build venv lint rustfmt clippy types mypy pyright stubtest fuzz soak memcheck clean distclean
+.PHONY: help run test bench build venv lint rustfmt clippy types mypy pyright stubtest fuzz soak memcheck asan fuzz-coverage clean distclean
 
 help:
 	@echo 'make run    build, then run a WASI program compiled from C and call functions of a module from Python'
@@ -29,6 +29,7 @@ help:
 	@echo 'make bench  build, then measure against wasmtime-py, Rust and plain Python; ARGS="--no-large" leaves out what takes minutes'
 	@echo 'make build  build the wheel and install it into $(VENV)'
 	@echo 'make fuzz   fuzz every target for SECONDS (60), then random calls of the API; `make soak DURATION=600` mixed work, flat memory'
+	@echo 'make asan   tests under AddressSanitizer, after a build of its own; `make fuzz-coverage` fuzzes with that build, led by coverage'
 	@echo 'make lint   cargo fmt --check and cargo clippy'
 	@echo 'make types  mypy --strict, pyright and stubtest'
 	@echo 'make clean  remove what was built; `make distclean` removes $(VENV) and the Rust artefacts too'
@@ -105,6 +106,44 @@ soak: | build
 memcheck: | build
 	PYTHONMALLOC=debug MALLOC_PERTURB_=165 GLIBC_TUNABLES=glibc.malloc.check=3 LD_PRELOAD=libc_malloc_debug.so.0 \
 	    $(BIN)/python -X dev tests/fuzz/memcheck.py
+
+# A build with AddressSanitizer, and with counters of coverage for the fuzzer, beside the usual one: some ten minutes on two processors that are idle.
+# The stable compiler can do that, if it is told that it may. Linux only.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+RUNTIME = $(shell rustc --print sysroot)/lib/rustlib/$(HOST)/lib/librustc-stable_rt.asan.a
+SANITIZED := build/sanitized
+SANITIZE := -Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares
+# Signals are how the engine traps; nothing that Python keeps until its end is a leak.
+ASAN_OPTIONS := detect_leaks=0:handle_segv=0:handle_sigill=0:handle_sigfpe=0:allocator_may_return_null=1:detect_stack_use_after_return=0
+# Not those that need less address space than the sanitizer has, or measure memory.
+ASAN_TESTS := tests/unit tests/component --ignore tests/unit/test_address_space.py --ignore tests/unit/test_compile_bombs.py
+ASAN_ENVIRONMENT = LD_PRELOAD=$(CURDIR)/$(SANITIZED)/preload.so ASAN_OPTIONS=$(ASAN_OPTIONS) PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/$(SANITIZED)
+
+$(SANITIZED)/done: $(STAMPS)/venv $(PACKAGE_SOURCES)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS='$(SANITIZE)' PYO3_BUILD_EXTENSION_MODULE=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+	    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_DEBUG=line-tables-only \
+	    cargo build --release --locked -p ferrowasm --target $(HOST) --target-dir target/sanitized
+	rm -rf $(SANITIZED) && mkdir -p $(SANITIZED)
+	cp -R python/ferrowasm $(SANITIZED)/
+	cp target/sanitized/$(HOST)/release/lib_native.so $(SANITIZED)/ferrowasm/_native.so
+# The runtime as a library to be loaded first, without the part that only a program can have. It takes exception to the name libasan.so.
+	cp $(RUNTIME) $(SANITIZED)/runtime.a
+	ar d $(SANITIZED)/runtime.a $$(ar t $(SANITIZED)/runtime.a | grep preinit)
+	$(CC) -shared -o $(SANITIZED)/preload.so -Wl,--whole-archive $(SANITIZED)/runtime.a -Wl,--no-whole-archive -lpthread -ldl -lm -lrt -lstdc++
+	touch $@
+
+asan: $(SANITIZED)/done | build
+	$(ASAN_ENVIRONMENT) $(BIN)/python tests/fuzz/memcheck.py
+	$(ASAN_ENVIRONMENT) $(BIN)/pytest -q -p no:cacheprovider --timeout 1200 $(ASAN_TESTS) $(ARGS)
+
+# atheris is libFuzzer for Python.
+$(STAMPS)/fuzz: requirements-fuzz.txt $(STAMPS)/venv
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-fuzz.txt
+	@touch $@
+
+fuzz-coverage: $(SANITIZED)/done $(STAMPS)/fuzz | build
+	PYTHONPATH=$(CURDIR)/$(SANITIZED) $(BIN)/python -m tests.fuzz.coverage --seconds $(SECONDS)
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .hypothesis

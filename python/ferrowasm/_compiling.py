@@ -71,7 +71,7 @@ class Compiling(Generic[_Compiled]):
         mine = None
         with self.changed:
             entry = self._entry(key)
-            while entry.compiled is None:
+            while True:
                 if mine is not None and mine.error is not None:
                     error, mine.error = mine.error, None
                     try:
@@ -79,6 +79,8 @@ class Compiling(Generic[_Compiled]):
                     finally:
                         # The exception knows this frame by its traceback.
                         del error
+                if entry.compiled is not None:
+                    return entry.compiled
                 if patience.abandoned:
                     raise Abandoned
                 left = patience.left()
@@ -87,7 +89,6 @@ class Compiling(Generic[_Compiled]):
                 if entry.attempt is None and self.free > 0:
                     mine = self._begin(entry, work)
                 self.changed.wait(left)
-            return entry.compiled
 
     def abandon(self, patience: Patience) -> None:
         """End the waiting of somebody."""

@@ -494,7 +494,7 @@ GROUPS = (
             "package.it_has_a_version": Difference("raises AttributeError", "returns 'str'"),
             "package.signature_of_WasiConfig.preopen_dir": Difference(
                 "returns 'path, guest_path, fs_mutable=True'",
-                "returns 'path, guest_path, dir_perms=None, file_perms=None, fs_mutable=None'",
+                "returns 'path, guest_path, dir_perms=None, file_perms=None, fs_mutable=None, quota=None'",
             ),
             "package.signature_of_Store.set_limits": Difference(
                 "returns 'memory_size=-1, table_elements=-1, instances=-1, tables=-1, memories=-1'",

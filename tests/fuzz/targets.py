@@ -30,6 +30,7 @@ from ferrowasm import (
     WasmtimeError,
     wat2wasm,
 )
+from ferrowasm import _native
 from ferrowasm.component import Component, Linker
 
 #: A target is made once, and then called with a source of randomness.
@@ -239,7 +240,9 @@ class Modules:
         self.binaries = [bytes(wat2wasm(text)) for text in _MODULES]
 
     def __call__(self, rng: random.Random) -> None:
-        binary = mutated(rng, rng.choice(self.binaries))
+        self.check(mutated(rng, rng.choice(self.binaries)), lambda: rng.choice([0, 1, -1, 7]))
+
+    def check(self, binary: bytes, argument: Callable[[], int] = lambda: 1) -> None:
         try:
             module = Module(self.engine, binary)
         except WasmtimeError:
@@ -256,7 +259,7 @@ class Modules:
                 params = item.type(store).params
                 if all(str(param) in ("i32", "i64", "f32", "f64") for param in params):
                     try:
-                        item(store, *(rng.choice([0, 1, -1, 7]) for _ in params))
+                        item(store, *(argument() for _ in params))
                     except (WasmtimeError, Trap):
                         pass
 
@@ -272,7 +275,9 @@ class Components:
         if len(self.binaries) < 30:
             ty = Comparison(self.engine, rng, "utf8").type
             self.binaries.append(bytes(wat2wasm(component_text(ty, rng.choice(ENCODINGS)))))
-        binary = mutated(rng, rng.choice(self.binaries))
+        self.check(mutated(rng, rng.choice(self.binaries)))
+
+    def check(self, binary: bytes) -> None:
         try:
             component = Component(self.engine, binary)
             for items in (component.type.imports(self.engine), component.type.exports(self.engine)):
@@ -293,11 +298,32 @@ class Text:
         self.texts = [text.encode() for text in _MODULES]
 
     def __call__(self, rng: random.Random) -> None:
-        text = mutated(rng, rng.choice(self.texts))
+        self.check(mutated(rng, rng.choice(self.texts)))
+
+    def check(self, text: bytes) -> None:
         try:
             wat2wasm(text.decode(errors="replace"))
         except WasmtimeError:
             pass
+
+
+class Outlines:
+    """Changed modules and components are looked at without being compiled: outline, sections, text and WIT."""
+
+    def __init__(self) -> None:
+        self.binaries = [bytes(wat2wasm(text)) for text in (*_MODULES, "(component (core module) (import \"f\" (func (param \"x\" (list u8)))))")]
+
+    def __call__(self, rng: random.Random) -> None:
+        self.check(mutated(rng, rng.choice(self.binaries)))
+
+    def check(self, binary: bytes) -> None:
+        _native.is_component(binary)
+        _native.is_compiled_component(binary)
+        for look in (_native.module_outline, _native.module_sections, _native.print_wat, _native.component_wit, _native.instrument):
+            try:
+                look(binary)
+            except WasmtimeError:
+                pass
 
 
 class SerializedBytes:
@@ -316,8 +342,11 @@ class SerializedBytes:
         if changed == code:
             kind.deserialize(self.engine, changed)
             return
+        self.check(changed, kind, in_file=rng.random() < 0.2)
+
+    def check(self, changed: bytes, kind: Any = Module, in_file: bool = False) -> None:
         try:
-            if rng.random() < 0.2:
+            if in_file:
                 self.path.write_bytes(changed)
                 kind.deserialize_file(self.engine, self.path)
             else:
@@ -333,5 +362,6 @@ TARGETS: dict[str, Callable[[], Execution]] = {
     "modules": Modules,
     "components": Components,
     "text": Text,
+    "outlines": Outlines,
     "serialized-bytes": SerializedBytes,
 }
