@@ -15,7 +15,7 @@ from test_component_asyncio import STARTING
 from wit_support import instantiate, through_host
 
 from ferrowasm import Config, DeadlineExceeded, Engine, Store, StoreContext, Trap, TrapCode
-from ferrowasm.component import Component, Linker
+from ferrowasm.component import Component, Func, Linker
 
 
 @pytest.fixture(params=LOOPS)
@@ -26,7 +26,8 @@ def run(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
 def is_lost(store: Store) -> bool:
     """Whether the store says that its components cannot be used; modules can."""
     assert async_support.exports_of(async_support.ADD, store).func("add")(store, 1, 2) == 3
-    for call in (lambda add: add(store, 1, 2), lambda add: asyncio.run(add.call_async(store, 1, 2))):
+    calls: list[Callable[[Func], Any]] = [lambda add: add(store, 1, 2), lambda add: asyncio.run(add.call_async(store, 1, 2))]
+    for call in calls:
         with pytest.raises(Trap, match=r"the cancellation of a call\) left the components of this store unusable: instantiate the component in a new Store") as caught:
             call(plain("add", store))
         assert caught.value.trap_code is TrapCode.CANNOT_ENTER_COMPONENT

@@ -31,6 +31,9 @@ pub(super) fn resuming<R>(shared: &Shared, work: impl FnOnce() -> R) -> R {
 }
 
 /// The store whose fibers this thread resumes now: what asks may be on one of them.
+///
+/// Never a part of its callers: a fiber may move to another thread in the middle of them.
+#[inline(never)]
 fn resumed<'a>() -> Option<&'a Shared> {
     // SAFETY: `resuming`, further down on the ordinary stack of this thread, borrows the store until it takes the
     // pointer away. Who asks is called by it, and forgets the answer before it returns: while a fiber is suspended the
@@ -47,6 +50,12 @@ pub(crate) unsafe fn convert<R>(work: impl for<'py> FnOnce(Python<'py>) -> PyRes
     let Some(shared) = resumed().filter(|shared| shared.fibers.running()) else { return gil::attached(work) };
     // SAFETY: the contract.
     unsafe { aside(shared, false, || gil::attached(work)) }?
+}
+
+/// The same for what may be sent to another thread.
+pub(crate) fn attached<R: Send>(work: impl for<'py> FnOnce(Python<'py>) -> PyResult<R> + Send) -> wasmtime::Result<R> {
+    // SAFETY: it is `Send`.
+    unsafe { convert(work) }
 }
 
 /// Lets go of something with Python objects in it, wherever the engine drops it. On a fiber the driver does so soon.

@@ -22,7 +22,7 @@ mod owned;
 mod readiness;
 mod wake;
 
-pub(crate) use aside::{convert, release};
+pub(crate) use aside::{attached, convert, release};
 pub(crate) use awaitable::{USE_CALL_ASYNC, is_awaitable, refuse};
 pub(crate) use blocking::complete;
 pub(crate) use call::Call;

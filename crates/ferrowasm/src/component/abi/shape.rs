@@ -12,7 +12,7 @@ use wasmtime::component::__internal::wasmtime_environ::component::{
 };
 use wasmtime::component::__internal::{ComponentTypes, InterfaceType};
 
-use crate::gil;
+use crate::asyncio;
 
 /// A type, with the layout that the canonical ABI gives it.
 pub(crate) struct Shape {
@@ -344,7 +344,7 @@ pub(crate) struct Tuple {
 impl Drop for Tuple {
     /// Names are Python objects.
     fn drop(&mut self) {
-        gil::release(std::mem::take(&mut self.members));
+        asyncio::release(std::mem::take(&mut self.members));
     }
 }
 
@@ -376,12 +376,7 @@ impl Tuple {
         if let Some(tuple) = Tuple::known(types, index) {
             return Ok(tuple);
         }
-        KNOWN.with_borrow_mut(|components| {
-            if !components.iter().any(|component| component.is(types)) {
-                components.retain(|component| component.types.strong_count() > 0);
-                components.push(Component { types: Arc::downgrade(types), tuples: Vec::new() });
-            }
-        });
+        Component::expect(types);
         Tuple::again(types, index)
     }
 
@@ -391,15 +386,15 @@ impl Tuple {
             return Ok(tuple);
         }
         // Nothing is borrowed here: finalisers may run, and call components.
-        let tuple = Arc::new(gil::attached(|py| Ok(Tuple::new(py, types, index)))?);
-        KNOWN.with_borrow_mut(|components| {
-            if let Some(component) = components.iter_mut().find(|component| component.is(types)) {
-                component.set(index, tuple.clone());
-            }
-        });
+        let tuple = Arc::new(asyncio::attached(|py| Ok(Tuple::new(py, types, index)))?);
+        Component::remember(types, index, &tuple);
         Ok(tuple)
     }
 
+    /// Like all that looks at what the thread knows a function of its own: in between, an asynchronous call may have moved
+    /// to another thread, while a compiler takes the address of what belongs to a thread to be the same throughout a
+    /// function.
+    #[inline(never)]
     fn known(types: &ComponentTypes, index: TypeTupleIndex) -> Option<Arc<Tuple>> {
         KNOWN.with_borrow_mut(|components| {
             let position = components.iter().position(|component| component.is(types))?;
@@ -423,6 +418,26 @@ struct Component {
 impl Component {
     fn is(&self, types: &ComponentTypes) -> bool {
         std::ptr::eq(self.types.as_ptr(), types)
+    }
+
+    /// Has the shapes of a component remembered.
+    #[inline(never)]
+    fn expect(types: &Arc<ComponentTypes>) {
+        KNOWN.with_borrow_mut(|components| {
+            if !components.iter().any(|component| component.is(types)) {
+                components.retain(|component| component.types.strong_count() > 0);
+                components.push(Component { types: Arc::downgrade(types), tuples: Vec::new() });
+            }
+        });
+    }
+
+    #[inline(never)]
+    fn remember(types: &ComponentTypes, index: TypeTupleIndex, tuple: &Arc<Tuple>) {
+        KNOWN.with_borrow_mut(|components| {
+            if let Some(component) = components.iter_mut().find(|component| component.is(types)) {
+                component.set(index, tuple.clone());
+            }
+        });
     }
 
     fn set(&mut self, index: TypeTupleIndex, tuple: Arc<Tuple>) {

@@ -120,6 +120,9 @@ thread_local! {
 }
 
 /// The call whose parameters or result the engine passes on now.
+///
+/// Never a part of its callers: a fiber may move to another thread in the middle of them.
+#[inline(never)]
 fn current<'a>() -> Result<&'a Call<'a>> {
     let Some(call) = CALL.get() else { return Err(Error::msg("values were passed outside of any call")) };
     // SAFETY: `Call::run` has put the pointer there, further up on this thread's stack, and takes it away before the
