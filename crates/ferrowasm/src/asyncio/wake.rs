@@ -8,6 +8,8 @@ use std::time::Duration;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+use crate::vectorcall;
+
 /// Whether a suspended call can go on, and whom to tell.
 #[derive(Default)]
 pub(crate) struct Signal {
@@ -16,10 +18,13 @@ pub(crate) struct Signal {
     target: Mutex<Option<Target>>,
 }
 
-/// A future of asyncio that the task awaits, and its event loop.
+/// A future of asyncio that the task awaits, and the way to tell it.
 struct Target {
-    event_loop: Py<PyAny>,
     future: Py<PyAny>,
+    /// The method `call_soon_threadsafe` of the event loop.
+    call_soon: Py<PyAny>,
+    /// What the event loop is to call with the future.
+    finish: Py<PyAny>,
 }
 
 impl Signal {
@@ -32,7 +37,11 @@ impl Signal {
     pub(super) fn future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
         let future = event_loop.call_method0("create_future")?;
-        let target = Target { event_loop: event_loop.unbind(), future: future.clone().unbind() };
+        let target = Target {
+            future: future.clone().unbind(),
+            call_soon: event_loop.getattr("call_soon_threadsafe")?.unbind(),
+            finish: py.import("ferrowasm._asyncio")?.getattr("finish")?.unbind(),
+        };
         let previous = self.target.lock().unwrap_or_else(PoisonError::into_inner).replace(target);
         drop(previous);
         if self.woken.load(Ordering::Acquire) {
@@ -61,10 +70,11 @@ impl Signal {
         let target = self.target.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.condition.notify_all();
         let Some(target) = target else { return };
-        // Nobody waits any more when the interpreter shuts down.
-        let told = Python::try_attach(|py| -> PyResult<()> {
-            let finish = py.import("ferrowasm._asyncio")?.getattr("finish")?;
-            target.event_loop.call_method1(py, "call_soon_threadsafe", (finish, &target.future)).map(drop)
+        // Nobody waits any more when the interpreter shuts down. Where it does so meanwhile, it ends this thread, in a way
+        // that only `call_python` is made for.
+        let told = Python::try_attach(|py| {
+            let args = [target.finish.bind(py).clone(), target.future.bind(py).clone()];
+            vectorcall::call_python(target.call_soon.bind(py), args).map(drop)
         });
         // The loop may be closed: then nobody waits any more, either.
         drop(told);
@@ -74,8 +84,9 @@ impl Signal {
         match self.target.try_lock() {
             Ok(target) => match &*target {
                 Some(target) => {
-                    visit.call(&target.event_loop)?;
-                    visit.call(&target.future)
+                    visit.call(&target.future)?;
+                    visit.call(&target.call_soon)?;
+                    visit.call(&target.finish)
                 }
                 None => Ok(()),
             },
