@@ -90,11 +90,23 @@ def component_and_module():
         root.add_func("h", other)
     return lambda: callback(1)
 
-def asynchronous():
-    store, exports = exports_of(SELF)
-    async def main():
-        await exports["f"].call_async(store, 1)
-    return lambda: asyncio.run(main())
+def asynchronous(module, callback=None, **options):
+    def make():
+        store, exports = exports_of(module, callback and (lambda number: callback(exports, store, number)))
+        async def main():
+            await exports["f"].call_async(store, 1, **options)
+        return lambda: asyncio.run(main())
+    return make
+
+async def awaiting(exports, store, number):
+    return await exports["f"].call_async(store, number)
+
+async def awaiting_another(number):
+    store, exports = exports_of(BACK, awaiting_another)
+    return await exports["f"].call_async(store, number)
+
+def async_stores():
+    return lambda: asyncio.run(awaiting_another(1))
 
 KINDS = {
     "wasm": wasm,
@@ -105,7 +117,11 @@ KINDS = {
     "component-python": component_python,
     "component-again": component_again,
     "component-and-module": component_and_module,
-    "async": asynchronous,
+    "async": asynchronous(SELF),
+    "async-in-thread": asynchronous(SELF, in_thread=True),
+    "async-python": asynchronous(BACK, lambda exports, store, number: exports["f"](store, number)),
+    "async-await": asynchronous(BACK, awaiting),
+    "async-stores": async_stores,
 }
 
 def check():
@@ -140,6 +156,10 @@ KINDS = [
     "component-again",
     "component-and-module",
     "async",
+    "async-in-thread",
+    "async-python",
+    "async-await",
+    "async-stores",
 ]
 
 #: How Python is started, and the size of the stack of the thread, in KiB; none for the main thread.
