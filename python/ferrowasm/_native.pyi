@@ -130,6 +130,7 @@ class _Settings(TypedDict, total=False):
     enable_compiler: bool
     target: str | None
     parallel_compilation: bool
+    max_functions: int | None
     max_function_complexity: int | None
     max_loop_nesting: int | None
     cranelift_opt_level: Literal["speed", "speed_and_size", "none"]
@@ -243,6 +244,7 @@ class Config(_Managed):
     @cache.deleter
     def cache(self) -> None: ...
     parallel_compilation: bool
+    max_functions: int | None
     max_function_complexity: int | None
     max_loop_nesting: int | None
     cranelift_opt_level: Literal["speed", "speed_and_size", "none"]

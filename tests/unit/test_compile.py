@@ -53,6 +53,9 @@ NESTED = (
 )
 
 
+MANY = "more than {} functions are defined, which would take too long to compile: raise Config.max_functions to compile it all the same"
+
+
 def test_a_function_that_is_too_complex_is_refused() -> None:
     with raises(WasmtimeError, COMPLEX.format(1, 100_000)):
         Module(ENGINE, module(calls(1), calls(100_001)))
@@ -92,6 +95,22 @@ def test_loops_side_by_side_are_not_nested() -> None:
     Module(engine, module(b"\0" + b"\x03\x40\x03\x40\x0b\x0b" * 5 + b"\x0b"))
     with raises(WasmtimeError, NESTED.format(0, 2)):
         Module(engine, module(loops(3)))
+
+
+def test_more_functions_than_permitted_are_refused() -> None:
+    many = module(*[b"\0\x0b"] * 4)
+    Module(engine_with(max_functions=4), many)
+    with raises(WasmtimeError, MANY.format(3)):
+        Module(engine_with(max_functions=3), many)
+    one = "(core module (func))"
+    Component(engine_with(max_functions=3), f"(component {one * 3})")
+    with raises(WasmtimeError, MANY.format(3)):
+        Component(engine_with(max_functions=3), f"(component {one * 4})")
+
+
+def test_half_a_million_functions_are_permitted_and_no_more() -> None:
+    with raises(WasmtimeError, MANY.format(500_000)):
+        Module(ENGINE, module(*[b"\0\x0b"] * 500_001))
 
 
 def test_bounds_can_be_raised_and_lifted() -> None:

@@ -27,7 +27,7 @@ NUMBER = re.compile(r"Accepts: int from (\d+) to (\d+)(.*?)\. Default: (.*)\.$")
 RENAMED = {"relaxed_simd_deterministic": "wasm_relaxed_simd_deterministic"}
 
 #: Switches that are ours, not the engine's.
-OWN = {"gil", "interruptible", "max_function_complexity", "max_loop_nesting"}
+OWN = {"gil", "interruptible", "max_function_complexity", "max_functions", "max_loop_nesting"}
 
 #: Methods of the engine's `Config` that are not here, with the reason.
 LEFT_OUT = {

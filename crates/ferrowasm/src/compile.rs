@@ -97,10 +97,12 @@ fn interruptible<T: Send + 'static>(py: Python<'_>, work: impl FnOnce() -> Resul
     }
 }
 
-/// Bounds on a function, beyond which the compiler needs more time or memory than the size of the function lets one
+/// Bounds on functions, beyond which the compiler needs more time or memory than the size of a module lets one
 /// expect. `None` is no bound.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounds {
+    /// `Config.max_functions`: functions that are defined.
+    pub(crate) functions: Option<u64>,
     /// `Config.max_function_complexity`: operators that branch, call, or begin a block.
     pub(crate) complexity: Option<u64>,
     /// `Config.max_loop_nesting`: loops within each other.
@@ -118,6 +120,12 @@ impl Bounds {
                 }
                 continue;
             };
+            if let Some(bound) = self.functions.filter(|bound| u64::from(index) >= *bound) {
+                return Err(Error::msg(format!(
+                    "more than {bound} functions are defined, which would take too long to compile: raise \
+                     Config.max_functions to compile it all the same"
+                )));
+            }
             if self.may_exceed(body.as_bytes()) {
                 let Ok(operators) = body.get_operators_reader() else { return Ok(()) };
                 self.check_function(index, operators.into_iter().map_while(std::result::Result::ok))?;

@@ -33,6 +33,7 @@ impl Draft {
             pooling: false,
             compiler: true,
             bounds: Bounds {
+                functions: Some(super::DEFAULT_FUNCTIONS),
                 complexity: Some(super::DEFAULT_FUNCTION_COMPLEXITY),
                 loop_nesting: Some(super::DEFAULT_LOOP_NESTING),
             },

@@ -22,6 +22,8 @@ use cranelift_flags::Flags;
 use draft::Draft;
 use switch::{Switch, Value};
 
+/// The default of `max_functions`.
+const DEFAULT_FUNCTIONS: u64 = 500_000;
 /// The default of `max_function_complexity`.
 const DEFAULT_FUNCTION_COMPLEXITY: u64 = 100_000;
 /// The default of `max_loop_nesting`.

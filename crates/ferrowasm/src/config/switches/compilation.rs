@@ -3,7 +3,7 @@
 use wasmtime::{Inlining, OptLevel, RegallocAlgorithm, Strategy};
 
 use crate::config::switch::{Switch, cache, choice, flag, limit, target};
-use crate::config::{DEFAULT_FUNCTION_COMPLEXITY, DEFAULT_LOOP_NESTING};
+use crate::config::{DEFAULT_FUNCTION_COMPLEXITY, DEFAULT_FUNCTIONS, DEFAULT_LOOP_NESTING};
 
 pub(super) static COMPILATION: &[Switch] = &[
     choice(
@@ -40,6 +40,14 @@ pub(super) static COMPILATION: &[Switch] = &[
         true,
         |to, on| _ = to.config.parallel_compilation(on),
         "Compile the functions of a module on several threads.",
+    ),
+    limit(
+        "max_functions",
+        DEFAULT_FUNCTIONS,
+        1..=u32::MAX as u64,
+        |to, bound| to.bounds.functions = bound,
+        "The most functions that a module, or all modules of a component, define. Each costs the compiler some 5 KiB and \
+         0.2 ms, however small it is; what has more is not compiled: `WasmtimeError`.",
     ),
     limit(
         "max_function_complexity",
