@@ -139,6 +139,20 @@ def test_a_call_in_a_thread_leaves_the_loop_free(run: Any) -> None:
     assert count(store, 5) == 0
 
 
+def test_a_call_in_a_thread_that_lets_others_have_their_turn_goes_on(run: Any) -> None:
+    engine = engine_with(consume_fuel=True)
+    store = Store(engine)
+    store.set_fuel(10**12)
+    store.fuel_async_yield_interval(10_000)
+    count = exports_of(COUNT, store).func("count")
+
+    async def main() -> int:
+        result: int = await asyncio.wait_for(count.call_async(store, 10**6, in_thread=True), 60)
+        return result
+
+    assert run(main()) == 0
+
+
 def test_host_functions_of_a_call_in_a_thread_run_on_the_loop(run: Any) -> None:
     seen: list[int] = []
 

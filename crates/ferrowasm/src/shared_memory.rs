@@ -65,7 +65,9 @@ impl SharedMemory {
         wait: impl FnOnce(&wasmtime::SharedMemory, Option<Duration>) -> Result<WaitResult, Trap> + Send,
     ) -> PyResult<&'static str> {
         let (memory, timeout) = (self.get()?, duration(timeout)?);
-        waits::begin();
+        // A signal that came before would end the wait, and its handler is older than the wait.
+        py.check_signals()?;
+        waits::begin_afresh();
         let (result, woken) = gil::released(py, || waits::wait(memory, || wait(memory, timeout)))?;
         if woken {
             waits::handle_signals(py)?;

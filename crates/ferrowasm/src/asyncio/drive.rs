@@ -1,6 +1,5 @@
 //! The driver: runs an operation of the engine, and the Python functions that it asks for, on the ordinary stack.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -51,7 +50,7 @@ enum Wait {
     /// Others to have their turn.
     Turn,
     /// The thread on which the call runs. What is thrown meanwhile is raised when that has stopped.
-    Thread { iterator: Py<PyAny>, done: Arc<AtomicBool>, error: Option<PyErr> },
+    Thread { iterator: Py<PyAny>, done: Arc<Signal>, error: Option<PyErr> },
 }
 
 /// An operation under way.
@@ -191,10 +190,9 @@ impl Drive {
 
     /// Prepares to have the call polled on another thread, and gives what the task is to wait for.
     fn hand_over<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let signal = self.shared.fibers.signal();
-        signal.take();
-        let (iterator, future) = wait_for(signal, py)?;
-        self.wait = Wait::Thread { iterator, done: Arc::default(), error: None };
+        let done = Arc::default();
+        let (iterator, future) = wait_for(&done, py)?;
+        self.wait = Wait::Thread { iterator, done, error: None };
         self.launches = true;
         Ok(future)
     }
@@ -216,14 +214,11 @@ impl Drive {
             self.shared.fibers.stop();
             *error = Some(thrown);
         }
-        let signal = self.shared.fibers.signal();
-        signal.take();
-        if !done.load(Ordering::Acquire) {
-            let (next, future) = wait_for(signal, py)?;
+        if !done.take() {
+            let (next, future) = wait_for(done, py)?;
             *iterator = next;
             return Ok(Some(future));
         }
-        signal.forget();
         let error = error.take();
         self.wait = Wait::Nothing;
         match error {
@@ -241,12 +236,8 @@ impl Drive {
         let Wait::Thread { done, .. } = &self.wait else { return Ok(()) };
         let (done, shared) = (done.clone(), &*self.shared);
         shared.fibers.stop();
-        gil::released(py, || {
-            while !done.load(Ordering::Acquire) {
-                shared.fibers.signal().wait(TICK);
-            }
-        })?;
-        shared.fibers.signal().forget();
+        gil::released(py, || while !done.wait(TICK) {})?;
+        done.forget();
         self.wait = Wait::Nothing;
         Ok(())
     }
@@ -348,7 +339,7 @@ impl Drive {
                 self.wait = Wait::Event { iterator: awaitable::iterator(future)?.unbind() };
             }
             Mode::Block => {
-                gil::released(py, || signal.wait(TICK))?;
+                let _come = gil::released(py, || signal.wait(TICK))?;
                 py.check_signals()?;
             }
         }
@@ -415,9 +406,13 @@ impl Drive {
     pub(super) fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match &self.wait {
             Wait::Host { iterator, .. } => visit.call(iterator),
-            Wait::Event { iterator } | Wait::Thread { iterator, .. } => {
+            Wait::Event { iterator } => {
                 visit.call(iterator)?;
                 self.shared.fibers.signal().traverse(visit)
+            }
+            Wait::Thread { iterator, done, .. } => {
+                visit.call(iterator)?;
+                done.traverse(visit)
             }
             Wait::Nothing | Wait::Turn => Ok(()),
         }

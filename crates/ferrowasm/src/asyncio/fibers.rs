@@ -332,6 +332,8 @@ pub(super) fn reenter(shared: &Shared, place: Place) -> Entry<'_> {
 impl Shared {
     /// Polls the uppermost call, through those below it. Runs WebAssembly.
     pub(super) fn poll_call(&self) {
+        // What wakes the call from here on is news.
+        self.fibers.signal().take();
         {
             let mut levels = self.fibers.lock();
             let Some(top) = levels.levels.len().checked_sub(1) else { return };
@@ -354,6 +356,9 @@ impl Shared {
         fibers.fresh.store(true, Ordering::Relaxed);
         let _running = Running(&fibers.running);
         aside::resuming(self, || fibers.poll_level(0));
+        if self.memories.any() {
+            waits::forget();
+        }
     }
 
     /// Runs `work` in the host function of level `index`, on its fiber, with the levels above it at rest.
@@ -408,10 +413,10 @@ impl Shared {
         result
     }
 
-    /// Polls the call of the store, which is suspended, on another thread, and gives the signal afterwards.
+    /// Polls the call of the store, which is suspended, on another thread, and tells when that has left the store.
     ///
     /// A panic leaves the call without a future, which the driver sees.
-    pub(super) fn poll_in_thread(self: &Arc<Self>, done: &Arc<AtomicBool>) -> wasmtime::Result<()> {
+    pub(super) fn poll_in_thread(self: &Arc<Self>, done: &Arc<Signal>) -> wasmtime::Result<()> {
         let (shared, done) = (self.clone(), done.clone());
         let fibers = &self.fibers;
         fibers.stopping.store(false, Ordering::Relaxed);
@@ -425,8 +430,7 @@ impl Shared {
                 shared.suspend();
                 drop(polled);
             }
-            done.store(true, Ordering::Release);
-            fibers.signal().wake_by_ref();
+            done.wake_by_ref();
         });
         Ok(())
     }

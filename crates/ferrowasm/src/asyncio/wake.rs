@@ -50,13 +50,18 @@ impl Signal {
         Ok(future)
     }
 
-    /// Blocks until the signal comes, but not for longer than `timeout`.
-    pub(super) fn wait(&self, timeout: Duration) {
+    /// Blocks until the signal comes, but not for longer than `timeout`. Whether it has come.
+    pub(super) fn wait(&self, timeout: Duration) -> bool {
         let guard = self.target.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.take() {
-            let waited = self.condition.wait_timeout_while(guard, timeout, |_| !self.take());
+        let mut come = self.take();
+        if !come {
+            let waited = self.condition.wait_timeout_while(guard, timeout, |_| {
+                come = self.take();
+                !come
+            });
             drop(waited);
         }
+        come
     }
 
     /// Lets go of the future.

@@ -32,8 +32,6 @@ static HANDLED: AtomicU64 = AtomicU64::new(0);
 
 /// The signal handler.
 extern "C" fn count(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    LAST.store(now(), Ordering::Release);
-    ARRIVED.fetch_add(1, Ordering::AcqRel);
     let python = PYTHONS.get(signal as usize).map_or(0, |python| python.load(Ordering::Acquire));
     if python != 0 {
         // SAFETY: the address of a signal handler, which takes these arguments, or the first of them only; on the
@@ -41,6 +39,9 @@ extern "C" fn count(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
         let python = unsafe { std::mem::transmute::<usize, extern "C" fn(c_int, *mut siginfo_t, *mut c_void)>(python) };
         python(signal, info, context);
     }
+    // Now that the interpreter knows: this may be another thread than the one that is woken and asks it.
+    LAST.store(now(), Ordering::Release);
+    ARRIVED.fetch_add(1, Ordering::AcqRel);
 }
 
 /// Whether a handler of the interpreter has to be run.

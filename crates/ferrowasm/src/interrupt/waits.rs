@@ -133,6 +133,13 @@ pub(crate) fn begin() {
     }
 }
 
+/// The same, right after the interpreter was asked to run the handlers of signals.
+pub(crate) fn begin_afresh() {
+    if signals::find_out() {
+        arrivals::handle();
+    }
+}
+
 /// To be called on the thread of a call, when it begins or is resumed, in a store that may have shared memories.
 pub(crate) fn enter(shared: &Arc<Shared>) {
     CALLS.with_borrow_mut(|calls| {
@@ -184,6 +191,11 @@ fn leave() -> Option<Wait> {
         return None;
     }
     lock().remove(&thread::token()).filter(|wait| wait.woken)
+}
+
+/// The same where it does not matter.
+pub(crate) fn forget() {
+    leave();
 }
 
 /// The same for the epoch callback.
