@@ -70,7 +70,9 @@ impl Func {
         }
         resource::drop_abandoned(py, &mut entry)?;
         let Plan { probed, pace, .. } = &*self.plan;
-        let image = self.lower(py, entry.shared, args)?;
+        // Filled where it is: it is large.
+        let mut image = Image::default();
+        self.lower(py, entry.shared, args, &mut image)?;
         let returned = super::call(py, &mut entry, pace.as_ref(), |ctx| probed.call(ctx, &image, self.form))?;
         Ok(returned.into_inner().into_python(py, entry.ctx().data()))
     }
@@ -86,12 +88,10 @@ impl Func {
     }
 
     /// Converts the arguments of a call.
-    fn lower<'py>(&self, py: Python<'py>, shared: &Shared, args: &impl Args<'py>) -> PyResult<Image> {
+    fn lower<'py>(&self, py: Python<'py>, shared: &Shared, args: &impl Args<'py>, image: &mut Image) -> PyResult<()> {
         let Plan { probed, names, .. } = &*self.plan;
         let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
-        let mut image = Image::default();
-        Lowering::new(py, shared, &resource_type, &mut image).params(&probed.params, names, args)?;
-        Ok(image)
+        Lowering::new(py, shared, &resource_type, image).params(&probed.params, names, args)
     }
 
     /// Converts the arguments of an asynchronous call and makes its future.
@@ -105,7 +105,8 @@ impl Func {
             return Err(wasmtime_error(py, "functions that are async in WIT cannot be called asynchronously yet"));
         }
         let shared = ctx.data().shared.clone();
-        let image = self.lower(py, &shared, args)?;
+        let mut image = Image::default();
+        self.lower(py, &shared, args, &mut image)?;
         let abandoned = resource::take_abandoned(ctx.data());
         let (plan, form) = (self.plan.clone(), self.form);
         Ok(Box::pin(async move {

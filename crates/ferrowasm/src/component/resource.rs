@@ -162,7 +162,8 @@ pub(super) fn drop_abandoned(py: Python<'_>, entry: &mut Entry<'_>) -> PyResult<
     if !entry.is_outermost() {
         return Ok(());
     }
-    let resources = take_abandoned(entry.ctx().data());
+    // The store is at rest, so no asynchronous call is under way.
+    let resources = entry.ctx().data().abandoned.take();
     resources.into_iter().try_for_each(|resource| super::run(py, entry, |ctx| resource.resource_drop(ctx)))
 }
 

@@ -186,16 +186,16 @@ impl Image {
     }
 
     /// Copies the image into a guest. Values that are in memory go to `root`, or where the guest allocates room for
-    /// them; the others go to `registers`.
+    /// them; the others go to `registers`, of which as many as are returned are in use.
     pub(super) fn write<T>(
         &self,
         cx: &mut LowerContext<'_, T>,
         root: Option<usize>,
         registers: &mut [u64],
-    ) -> Result<()> {
+    ) -> Result<usize> {
         registers[..self.flat.len()].copy_from_slice(&self.flat);
         if self.blocks.is_empty() && self.handles.is_empty() {
-            return Ok(());
+            return Ok(self.flat.len());
         }
         let mut writer = Writer { registers, placed: SmallVec::new() };
         for (index, block) in self.blocks.iter().enumerate() {
@@ -213,8 +213,9 @@ impl Image {
         }
         if self.in_memory && root.is_none() {
             writer.registers[0] = writer.placed[0].0 as u64;
+            return Ok(1);
         }
-        Ok(())
+        Ok(self.flat.len())
     }
 
     /// Copies a block to `at`, or to where the guest allocates room for it. Returns its address and length.

@@ -21,10 +21,28 @@ use crate::component::abi::image::Image;
 use crate::component::abi::lift::{Form, Lifting, Number, Origin};
 use crate::component::abi::shape::Tuple;
 use crate::component::resource::ResourceAny as PyResourceAny;
+use crate::gil;
 use crate::store::Data;
 
 /// Stands for the parameters of a call, which the `Call` knows.
-pub(super) struct Arguments;
+pub(super) struct Arguments(NonNull<Call<'static>>);
+
+impl Arguments {
+    fn of(call: &Call<'_>) -> Arguments {
+        Arguments(NonNull::from(call).cast())
+    }
+
+    fn call(&self) -> &Call<'_> {
+        // SAFETY: the engine lets go of the parameters before the call, which is further down on this thread's stack or
+        // part of the same future, is gone.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+// SAFETY: it is a reference to a `Call`, which is `Sync`.
+unsafe impl Send for Arguments {}
+// SAFETY: as above.
+unsafe impl Sync for Arguments {}
 
 // SAFETY: `Lower` is a sequence of `ValRaw`s. `typecheck` accepts every type because the image was made for the very
 // function that is called (see `call`). The ABI constant is not used for parameters that are passed in up to
@@ -39,7 +57,7 @@ unsafe impl ComponentType for Arguments {
     }
 }
 
-// SAFETY: all of `dst` is initialised, with the values that the canonical ABI wants first.
+// SAFETY: as many registers are initialised as the function that is called takes.
 unsafe impl Lower for Arguments {
     fn linear_lower_to_flat<T>(
         &self,
@@ -48,16 +66,19 @@ unsafe impl Lower for Arguments {
         dst: &mut MaybeUninit<Self::Lower>,
     ) -> Result<()> {
         let mut registers = [0; MAX_FLAT_PARAMS];
-        match &current()?.image {
+        let count = match &self.call().image {
             Source::Borrowed(image) => image.write(cx, None, &mut registers)?,
             // It is let go of as soon as the guest has its copy.
             Source::Owned(image) => {
                 let image = image.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let image = image.ok_or_else(|| Error::msg("the parameters of a call were passed before"))?;
-                image.write(cx, None, &mut registers)?;
+                image.write(cx, None, &mut registers)?
             }
+        };
+        for (index, bits) in registers[..count].iter().enumerate() {
+            // SAFETY: the slice is no longer than `dst`.
+            unsafe { dst.as_mut_ptr().cast::<ValRaw>().add(index).write(ValRaw::u64(*bits)) };
         }
-        dst.write(registers.map(ValRaw::u64));
         Ok(())
     }
 
@@ -96,7 +117,8 @@ impl Returned {
     }
 }
 
-/// Where the parameters are.
+/// Where the parameters are: a synchronous call, which runs on the ordinary stack, borrows them, and an asynchronous one,
+/// which runs on a fiber, has them to itself.
 enum Source<'a> {
     Borrowed(&'a Image),
     Owned(&'a Mutex<Option<Carried<Image>>>),
@@ -119,12 +141,12 @@ thread_local! {
     static CALL: Cell<Option<NonNull<Call<'static>>>> = const { Cell::new(None) };
 }
 
-/// The call whose parameters or result the engine passes on now.
+/// The call whose result the engine passes on now.
 ///
 /// Never a part of its callers: a fiber may move to another thread in the middle of them.
 #[inline(never)]
 fn current<'a>() -> Result<&'a Call<'a>> {
-    let Some(call) = CALL.get() else { return Err(Error::msg("values were passed outside of any call")) };
+    let Some(call) = CALL.get() else { return Err(Error::msg("a result was passed on outside of any call")) };
     // SAFETY: `Call::run` has put the pointer there, further up on this thread's stack, and takes it away before the
     // call is gone. Who asks is called by it; if that is suspended, which an asynchronous call is with its fiber, the
     // call, which is part of the future that owns the fiber, stays where it is.
@@ -142,6 +164,31 @@ impl Call<'_> {
         }
         let _restore = Restore(CALL.replace(Some(NonNull::from(self).cast())));
         work()
+    }
+
+    fn lift(&self, cx: &mut LiftContext<'_>, register: &ValRaw) -> Result<Returned> {
+        let Some(member) = self.results.members.first() else { return Ok(Returned::Nothing) };
+        let registers = &mut std::slice::from_ref(register).iter();
+        if member.shape.is_number() {
+            return Ok(Returned::Number(Number::lift(&member.shape, Origin::Flat(registers))?));
+        }
+        let lift = |py: Python<'_>| {
+            let mut lifting = Lifting::new(py, cx, self.form);
+            let object = if self.results.fits(MAX_FLAT_RESULTS) {
+                lifting.value(&member.shape, Origin::Flat(registers))?
+            } else {
+                let bytes = lifting.memory(register.get_u32() as usize, self.results.size, self.results.align)?;
+                lifting.value(&member.shape, Origin::Memory(bytes))?
+            };
+            Ok(Returned::Object { value: object.unbind(), resources: lifting.into_resources() })
+        };
+        match self.image {
+            // The ordinary stack.
+            Source::Borrowed(_) => gil::attached(lift),
+            // SAFETY: a lifting uses the engine's tables and the guest's memory, which are nobody else's while this
+            // waits.
+            Source::Owned(_) => unsafe { asyncio::convert(lift) },
+        }
     }
 }
 
@@ -163,7 +210,7 @@ unsafe impl Lift for Lifted {
     fn linear_lift_from_flat(cx: &mut LiftContext<'_>, _ty: InterfaceType, src: &ValRaw) -> Result<Lifted> {
         // What is lifted is the result of this call: those inside it have come back.
         let call = current()?;
-        call.returned.set(Some(Carried::new(lift(cx, call.results, call.form, src)?)));
+        call.returned.set(Some(Carried::new(call.lift(cx, src)?)));
         Ok(Lifted)
     }
 
@@ -174,26 +221,6 @@ unsafe impl Lift for Lifted {
 
 // SAFETY: it stands for a list of results, see `ComponentType`.
 unsafe impl ComponentNamedList for Lifted {}
-
-fn lift(cx: &mut LiftContext<'_>, results: &Tuple, form: Form, register: &ValRaw) -> Result<Returned> {
-    let Some(member) = results.members.first() else { return Ok(Returned::Nothing) };
-    let registers = &mut std::slice::from_ref(register).iter();
-    if member.shape.is_number() {
-        return Ok(Returned::Number(Number::lift(&member.shape, Origin::Flat(registers))?));
-    }
-    let lift = |py: Python<'_>| {
-        let mut lifting = Lifting::new(py, cx, form);
-        let object = if results.fits(MAX_FLAT_RESULTS) {
-            lifting.value(&member.shape, Origin::Flat(registers))?
-        } else {
-            let bytes = lifting.memory(register.get_u32() as usize, results.size, results.align)?;
-            lifting.value(&member.shape, Origin::Memory(bytes))?
-        };
-        Ok(Returned::Object { value: object.unbind(), resources: lifting.into_resources() })
-    };
-    // SAFETY: a lifting uses the engine's tables and the guest's memory, which are nobody else's while this waits.
-    unsafe { asyncio::convert(lift) }
-}
 
 impl Probed {
     /// The function, as the engine calls it.
@@ -206,7 +233,7 @@ impl Probed {
     /// Calls the function, in its own store, with parameters that were lowered for it. The result is in this form.
     pub(crate) fn call(&self, ctx: impl AsContextMut, image: &Image, form: Form) -> Result<Carried<Returned>> {
         let call = Call { image: Source::Borrowed(image), results: &self.results, form, returned: Cell::default() };
-        call.run(|| self.typed().call(ctx, Arguments))?;
+        call.run(|| self.typed().call(ctx, Arguments::of(&call)))?;
         call.returned.take().ok_or_else(lost)
     }
 
@@ -222,7 +249,7 @@ impl Probed {
             let image = Mutex::new(Some(image));
             let call = Call { image: Source::Owned(&image), results: &results, form, returned: Cell::default() };
             {
-                let mut engine = pin!(func.call_async(&mut ctx, Arguments));
+                let mut engine = pin!(func.call_async(&mut ctx, Arguments::of(&call)));
                 poll_fn(|cx| call.run(|| engine.as_mut().poll(cx))).await?;
             }
             call.returned.take().ok_or_else(lost)

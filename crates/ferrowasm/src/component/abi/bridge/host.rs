@@ -105,19 +105,18 @@ impl HostResult {
         HostResult { shared, value: Mutex::new(Some(value)) }
     }
 
-    /// Converts the result for the guest, and lets go of the Python object.
-    fn lower<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType) -> Result<(Arc<Tuple>, Carried<Image>)> {
+    /// Converts the result for the guest into `image`, which is new, and lets go of the Python object.
+    fn lower<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, image: &mut Image) -> Result<Arc<Tuple>> {
         let results = Tuple::again(cx.types, tuple_index(ty))?;
         let resource_type = |index| Some(cx.resource_type(index));
         let lower = |py: Python<'_>| {
             let value = self.value.lock().unwrap_or_else(PoisonError::into_inner).take();
             let value = value.map_or_else(|| py.None(), Carried::into_inner).into_bound(py);
-            let mut image = Image::default();
-            Lowering::new(py, &self.shared, &resource_type, &mut image).result(&results, &value)?;
-            Ok((results.clone(), Carried::new(image)))
+            Lowering::new(py, &self.shared, &resource_type, image).result(&results, &value)
         };
         // SAFETY: a lowering looks at the engine's types, which are nobody else's while this waits.
-        unsafe { asyncio::convert(lower) }
+        unsafe { asyncio::convert(lower) }?;
+        Ok(results)
     }
 }
 
@@ -139,7 +138,8 @@ unsafe impl Lower for HostResult {
         ty: InterfaceType,
         dst: &mut MaybeUninit<[ValRaw; 0]>,
     ) -> Result<()> {
-        let (results, image) = self.lower(cx, ty)?;
+        let mut image = Carried::new(Image::default());
+        let results = self.lower(cx, ty, &mut image)?;
         let mut registers = [0; MAX_FLAT_RESULTS];
         image.write(cx, None, &mut registers)?;
         if results.flat == Some(1) {
@@ -151,8 +151,9 @@ unsafe impl Lower for HostResult {
     }
 
     fn linear_lower_to_memory<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, offset: usize) -> Result<()> {
-        let (_, image) = self.lower(cx, ty)?;
-        image.write(cx, Some(offset), &mut [])
+        let mut image = Carried::new(Image::default());
+        self.lower(cx, ty, &mut image)?;
+        image.write(cx, Some(offset), &mut []).map(drop)
     }
 }
 

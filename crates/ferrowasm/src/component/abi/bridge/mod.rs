@@ -14,7 +14,7 @@ mod host;
 mod probe;
 
 use std::mem::{ManuallyDrop, MaybeUninit};
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use wasmtime::component::__internal::wasmtime_environ::component::TypeTupleIndex;
 use wasmtime::component::__internal::{InterfaceType, bad_type_info};
@@ -65,6 +65,12 @@ impl<T: Send> Deref for Carried<T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+impl<T: Send> DerefMut for Carried<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
     }
 }
 
