@@ -38,7 +38,10 @@ run: build
 	$(BIN)/python examples/run.py
 
 # Formatting, lints and types are tests too (tests/checks), so that one summary says everything.
+# The programs that tests use are built first: that takes longer than a test may.
 test: build
+	cargo build --release --locked -p component-new
+	cargo build --release --locked -p wast-json
 	$(BIN)/pytest $(ARGS)
 
 # The figures go to build/bench.json and build/bench.svg.

@@ -53,14 +53,24 @@ COMPOSED = """(component
   (instance $outer (instantiate $outer (with "spin" (func $inner "spin")) (with "bad" (func $inner "bad"))))
   (export "spin" (func $outer "spin")) (export "bad" (func $outer "bad")))"""
 
+#: Calls the host function `f` when it is instantiated.
+STARTING = """(component
+  (import "f" (func $f))
+  (core func $f (canon lower (func $f)))
+  (core module $m (import "" "f" (func $f)) (start $f))
+  (core instance (instantiate $m (with "" (instance (export "f" (func $f)))))))"""
 
-def relays(callback: Any, count: int, store: Store | None = None) -> tuple[Store, list[Func]]:
+#: What a store says in the end whose components are lost.
+UNUSABLE = "instantiate the component in a new Store"
+
+
+def relays(callback: Any, count: int, store: Store | None = None, text: str = RELAY) -> tuple[Store, list[Func]]:
     """A store, and the `call` of `count` instances of `RELAY` in it: the host function of one may call another."""
     store = store or Store()
     linker = Linker(store.engine)
     with linker.root() as root:
         root.add_func("f", lambda _context, *args: callback(*args))
-    pre = linker.instantiate_pre(Component(store.engine, RELAY))
+    pre = linker.instantiate_pre(Component(store.engine, text))
     return store, [pre.instantiate(store).exports(store).call for _ in range(count)]
 
 

@@ -3,200 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import functools
 import gc
 import random
 import subprocess
 import sys
 import threading
-import time
-import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from async_support import LOOPS
-from async_wit_support import COMPOSED, PLAIN, RELAY, fresh, plain, relay, relays
+from async_support import increment
+from async_wit_support import COMPOSED, RELAY, UNUSABLE, fresh, plain, relay, relays
 from canonical_abi import ENCODINGS
 from reference_support import Comparison, engine
 from wit_support import echo, instantiate, pair, scalar, through_host
 
-from ferrowasm import ComponentTrap, Config, Engine, ExpiredError, Store, StoreBusyError, StoreContext, Trap, TrapCode, WasmtimeError, WrongEngineError, WrongStoreError
-from ferrowasm.component import Component, Func, Instance, Linker
-
-SUSPENDED = "an asynchronous call of the store is suspended; a store runs one call at a time, so await that call first, or use another store"
-REACHED = "an asynchronous host function was called by a synchronous call: use call_async (or instantiate_async), and await it"
-UNUSABLE = "instantiate the component in a new Store"
+from ferrowasm import ComponentTrap, Config, Engine, ExpiredError, Store, StoreContext, Trap, TrapCode, WasmtimeError
+from ferrowasm.component import Component, Func, Linker
 
 
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
-    return LOOPS[request.param]
-
-
-async def increment(number: int) -> int:
-    await asyncio.sleep(0)
-    return number + 1
-
-
-def test_a_call_can_be_awaited(run: Any) -> None:
-    store, add = fresh("add")
-
-    async def main() -> tuple[int, int]:
-        return await add.call_async(store, 1, 2), await asyncio.create_task(add.call_async(store, 3, 4))
-
-    assert run(main()) == (3, 7)
-
-
-@pytest.mark.parametrize("text", [through_host("string"), through_host("(list u8)")], ids=["string", "bytes"])
-def test_a_host_function_that_awaits_lets_other_tasks_run(run: Any, text: str) -> None:
-    seen: list[str] = []
-    value: Any = "text" if "string" in text else b"text"
-
-    async def main() -> None:
-        event = asyncio.Event()
-
-        async def wait(_context: StoreContext, x: Any) -> Any:
-            seen.append("wait")
-            await event.wait()
-            return x + x
-
-        async def other() -> None:
-            seen.append("other")
-            event.set()
-
-        store, function = instantiate(text, f=wait)
-        results: Any = await asyncio.gather(function("call").call_async(store, value), other())
-        assert results == [value + value, None]
-
-    run(main())
-    assert seen == ["wait", "other"]
-
-
-@pytest.mark.parametrize("function", [increment, functools.partial(increment), lambda x: increment(x)], ids=["async def", "partial", "lambda"])
-def test_any_callable_that_returns_an_awaitable_is_an_asynchronous_host_function(function: Any) -> None:
-    store, call = relay(function)
-    assert asyncio.run(call.call_async(store, 1)) == 2
-
-
-def test_plain_host_functions_work_in_both_kinds_of_calls() -> None:
-    store, call = relay(lambda x: x + 1)
-    assert (call(store, 1), asyncio.run(call.call_async(store, 2)), call(store, 3)) == (2, 3, 4)
-
-
-def test_a_synchronous_call_that_reaches_an_asynchronous_host_function_says_what_to_use() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        store, call = relay(increment)
-        with pytest.raises(WasmtimeError) as caught:
-            call(store, 1)
-        assert str(caught.value) == REACHED
-        store, call = relay(increment)
-        assert asyncio.run(call.call_async(store, 1)) == 2
-        with pytest.raises(WasmtimeError) as caught:
-            call(store, 1)
-        assert str(caught.value) == REACHED
-
-
-def test_linkers_instantiate_both_ways() -> None:
+def test_an_asynchronous_instantiation_needs_what_the_component_imports() -> None:
     engine = Engine()
-    linker = Linker(engine)
-    with linker.root() as root:
-        root.add_func("f", lambda _context, x: increment(x))
-    component = Component(engine, RELAY)
-
-    async def main() -> None:
-        store = Store(engine)
-        pre = linker.instantiate_pre(component)
-        for instance in [
-            linker.instantiate(store, component),
-            await linker.instantiate_async(store, component),
-            await pre.instantiate_async(store),
-            pre.instantiate(store),
-        ]:
-            assert isinstance(instance, Instance)
-            assert await instance.exports(store).call.call_async(store, 1) == 2
-        with pytest.raises(WasmtimeError, match="imports function `f`"):
-            await Linker(engine).instantiate_async(store, component)
-        with pytest.raises(WrongEngineError):
-            await pre.instantiate_async(Store())
-
-    asyncio.run(main())
-
-
-#: Calls the host function `f` when it is instantiated.
-STARTING = """(component
-  (import "f" (func $f))
-  (core func $f (canon lower (func $f)))
-  (core module $m (import "" "f" (func $f)) (start $f))
-  (core instance (instantiate $m (with "" (instance (export "f" (func $f)))))))"""
-
-
-def test_a_start_function_can_wait() -> None:
-    seen: list[int] = []
-
-    async def note(_context: StoreContext) -> None:
-        await asyncio.sleep(0.001)
-        seen.append(1)
-
-    engine = Engine()
-    linker = Linker(engine)
-    with linker.root() as root:
-        root.add_func("f", note)
-    component = Component(engine, STARTING)
-
-    async def main() -> None:
-        store = Store(engine)
-        await linker.instantiate_async(store, component)
-        await linker.instantiate_pre(component).instantiate_async(store)
-        assert seen == [1, 1]
-        with pytest.raises(WasmtimeError) as caught:
-            linker.instantiate(store, component)
-        assert str(caught.value) == REACHED
-        with pytest.raises(WasmtimeError) as caught:
-            linker.instantiate(Store(engine), component)
-        assert str(caught.value) == REACHED
-
-    asyncio.run(main())
-
-
-def test_context_variables_are_those_of_the_caller(run: Any) -> None:
-    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
-    seen: list[str] = []
-
-    async def look(number: int) -> int:
-        seen.append(variable.get())
-        await asyncio.sleep(0)
-        seen.append(variable.get())
-        variable.set("host")
-        return number
-
-    async def main() -> None:
-        store, call = relay(look)
-        variable.set("caller")
-        await call.call_async(store, 1)
-        seen.append(variable.get())
-
-    run(main())
-    assert seen == ["caller", "caller", "host"]
-
-
-def test_the_host_function_runs_in_the_task_and_thread_of_the_caller(run: Any) -> None:
-    threads: list[int] = []
-
-    async def main() -> None:
-        async def look(number: int) -> int:
-            threads.append(threading.get_ident())
-            return int(asyncio.current_task() is task)
-
-        store, call = relay(look)
-        task = asyncio.create_task(call.call_async(store, 0))
-        assert await task == 1
-
-    run(main())
-    assert threads == [threading.get_ident()]
+    with pytest.raises(WasmtimeError, match="imports function `f`"):
+        asyncio.run(Linker(engine).instantiate_async(Store(engine), Component(engine, RELAY)))
 
 
 def test_a_store_context_works_until_its_host_coroutine_returns() -> None:
@@ -217,49 +47,6 @@ def test_a_store_context_works_until_its_host_coroutine_returns() -> None:
     assert asyncio.run(call.call_async(store, "sums")) == "sums 3 7 11"
     with pytest.raises(ExpiredError):
         add(contexts[0], 1, 2)
-
-
-def test_a_second_call_of_a_suspended_store_raises_at_once(run: Any) -> None:
-    async def main() -> None:
-        started, finish = asyncio.Event(), asyncio.Event()
-
-        async def wait(number: int) -> int:
-            started.set()
-            await finish.wait()
-            return number
-
-        store, call = relay(wait)
-        task = asyncio.create_task(call.call_async(store, 1))
-        await started.wait()
-        for use in (lambda: call(store, 2), lambda: plain("add", store), store.close):
-            with pytest.raises(StoreBusyError) as caught:
-                use()
-            assert str(caught.value) == SUSPENDED
-        with pytest.raises(StoreBusyError) as caught:
-            await call.call_async(store, 2)
-        assert str(caught.value) == SUSPENDED
-        finish.set()
-        assert await task == 1
-        assert await call.call_async(store, 3) == 3
-
-    run(main())
-
-
-@pytest.mark.parametrize("depth", [1, 2, 30])
-def test_nested_calls_work_at_any_depth(run: Any, depth: int) -> None:
-    """Each into an instance of its own: one that waits for its host must not be entered again."""
-
-    async def descend(number: int) -> int:
-        await asyncio.sleep(0)
-        if number == 0:
-            return 100
-        result: int = await calls[number - 1].call_async(store, number - 1)
-        await asyncio.sleep(0)
-        return result + 1
-
-    store, calls = relays(descend, depth + 1)
-    assert run(calls[depth].call_async(store, depth)) == 100 + depth
-    assert run(calls[depth].call_async(store, depth)) == 100 + depth
 
 
 def test_calls_of_components_and_of_core_modules_nest_in_each_other() -> None:
@@ -293,27 +80,6 @@ def test_a_host_coroutine_cannot_enter_the_instance_that_called_it() -> None:
     store, call = relay(again)
     assert asyncio.run(call.call_async(store, 4)) == 4
     assert call.call_async(store, 4).close() is None
-
-
-def test_an_asynchronous_call_cannot_begin_inside_of_a_synchronous_one() -> None:
-    store = Store()
-
-    def begin(number: int) -> int:
-        with pytest.raises(StoreBusyError, match="^an asynchronous call cannot begin inside of a synchronous call of the same store"):
-            plain("add", store).call_async(store, number, 1).send(None)
-        return number
-
-    _, call = relay(begin, store)
-    assert call(store, 1) == 1
-
-
-def test_a_synchronous_call_inside_of_an_asynchronous_one_cannot_reach_an_asynchronous_host_function() -> None:
-    store = Store()
-    _, inner = relay(increment, store)
-    _, call = relay(lambda x: inner(store, x), store)
-    with pytest.raises(WasmtimeError) as caught:
-        asyncio.run(call.call_async(store, 1))
-    assert str(caught.value) == REACHED
 
 
 class Enough(BaseException):
@@ -372,19 +138,6 @@ def test_a_trap_of_a_component_inside_of_a_component_is_one_of_both(run: Any) ->
             run(bad.call_async(store))
 
 
-def test_misuse_raises_when_the_call_is_awaited() -> None:
-    store, add = fresh("add")
-    with pytest.raises(TypeError, match="^wrong number of parameters provided: given 1, expected 2$"):
-        asyncio.run(add.call_async(store, 1))
-    with pytest.raises(OverflowError, match="^b: -1 does not fit u32"):
-        asyncio.run(add.call_async(store, 1, -1))
-    with pytest.raises(WrongStoreError):
-        asyncio.run(add.call_async(Store(store.engine), 1, 2))
-    with pytest.raises(TypeError, match="expected a Store, Caller or StoreContext, got int"):
-        _ = add.call_async(1, 2)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    assert add(store, 1, 2) == 3
-
-
 def test_a_result_that_does_not_fit_names_the_place() -> None:
     async def wrong(_context: StoreContext, x: list[Any]) -> list[Any]:
         await asyncio.sleep(0)
@@ -395,82 +148,8 @@ def test_a_result_that_does_not_fit_names_the_place() -> None:
         asyncio.run(function("call").call_async(store, [1, 2]))
 
 
-def test_a_call_is_a_coroutine_in_all_that_matters() -> None:
-    store, add = fresh("add")
-    call: Any = add.call_async(store, 1, 2)
-    is_coroutine: bool = asyncio.iscoroutine(call)
-    assert is_coroutine
-    assert (call.__name__, call.__qualname__, repr(call)) == ("call_async", "Func.call_async", "<Func.call_async (created)>")
-    with pytest.raises(StopIteration) as stop:
-        call.send(None)
-    assert stop.value.value == 3
-    linker = Linker(store.engine)
-    component = Component(store.engine, PLAIN)
-    for other, name in [
-        (linker.instantiate_async(store, component), "Linker.instantiate_async"),
-        (linker.instantiate_pre(component).instantiate_async(store), "InstancePre.instantiate_async"),
-    ]:
-        assert repr(other) == f"<{name} (created)>"
-        other.close()
-
-
-def test_a_call_that_is_never_awaited_warns() -> None:
-    store, add = fresh("add")
-    with pytest.warns(RuntimeWarning, match=r"^coroutine 'Func\.call_async' was never awaited$"):
-        _ = add.call_async(store, 1, 2)
-        del _
-        gc.collect()
-
-
 class Witness:
     pass
-
-
-def test_an_abandoned_call_is_freed_with_all_that_it_refers_to() -> None:
-    async def main() -> list[weakref.ref[Any]]:
-        witness, argument = Witness(), Witness()
-
-        async def wait(_context: StoreContext, x: str) -> str:
-            await asyncio.get_running_loop().create_future()
-            return x + str(id(witness))
-
-        class Text(str):
-            __slots__ = ("argument",)
-
-        text = Text("text")
-        text.argument = argument  # type: ignore[attr-defined]
-        store, function = instantiate(through_host("string"), f=wait)
-        store.calls = [function("call").call_async(store, text)]  # type: ignore[attr-defined]
-        store.calls[0].send(None)  # type: ignore[attr-defined]
-        return [weakref.ref(witness), weakref.ref(argument), weakref.ref(store)]
-
-    gone = asyncio.run(main())
-    gc.collect()
-    assert [ref() for ref in gone] == [None] * 3
-
-
-def test_abandoned_nested_calls_are_freed() -> None:
-    finished: list[int] = []
-
-    async def descend(number: int) -> int:
-        try:
-            if number == 0:
-                await asyncio.get_running_loop().create_future()
-            result: int = await calls[number - 1].call_async(store, number - 1)
-            return result
-        finally:
-            finished.append(number)
-
-    store, calls = relays(descend, 6)
-
-    async def main() -> None:
-        calls[5].call_async(store, 5).send(None)
-        gc.collect()
-
-    asyncio.run(main())
-    assert finished == list(range(6))
-    with pytest.raises(Trap, match=UNUSABLE):
-        plain("add", store)(store, 1, 2)
 
 
 def test_the_arguments_of_a_suspended_call_are_let_go_of() -> None:
@@ -560,24 +239,6 @@ print("end", flush=True)
     assert "panicked" not in done.stderr and "Fatal" not in done.stderr
 
 
-def test_a_computing_guest_lets_other_tasks_run(run: Any) -> None:
-    store, spin = fresh("spin")
-
-    async def main() -> int:
-        task = asyncio.create_task(spin.call_async(store))
-        turns = 0
-        end = time.monotonic() + 30
-        while turns < 5 and time.monotonic() < end:
-            await asyncio.sleep(0)
-            turns += 1
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        return turns
-
-    assert run(main()) == 5
-
-
 def test_fuel_gives_turns() -> None:
     config = Config()
     config.consume_fuel = True
@@ -626,34 +287,6 @@ def test_a_call_in_a_thread_leaves_the_loop_free_and_calls_the_host_on_it(run: A
 
     assert run(main()) >= 5
     assert seen == [threading.get_ident()] * 3
-
-
-def test_stores_interleave_on_one_loop(run: Any) -> None:
-    order: list[int] = []
-
-    async def main() -> list[int]:
-        async def wait(number: int) -> int:
-            await asyncio.sleep(0.001 * (10 - number))
-            order.append(number)
-            return number * number
-
-        engine = Engine()
-        pairs = [relay(wait, Store(engine)) for _ in range(10)]
-        return list(await asyncio.gather(*(call.call_async(store, i) for i, (store, call) in enumerate(pairs))))
-
-    assert run(main()) == [i * i for i in range(10)]
-    assert sorted(order) == list(range(10))
-    assert order != sorted(order)
-
-
-def test_a_store_moves_between_event_loops_and_threads() -> None:
-    store, call = relay(increment)
-    assert [asyncio.run(call.call_async(store, i)) for i in range(3)] == [1, 2, 3]
-
-    async def main() -> int:
-        return await asyncio.to_thread(lambda: asyncio.run(call.call_async(store, 10)))
-
-    assert asyncio.run(main()) == 11
 
 
 def test_calls_work_without_concurrency_support() -> None:
@@ -805,29 +438,6 @@ def test_a_guest_that_gives_nonsense_is_an_error() -> None:
         asyncio.run(function("echo").call_async(store, "x"))
     with pytest.raises(Trap, match=UNUSABLE):
         asyncio.run(function("echo").call_async(store, "x"))
-
-
-def test_calls_do_not_accumulate_memory() -> None:
-    """The long form of this test is `tests/soak/soak_asyncio.py`."""
-    import resource
-
-    async def give(_context: StoreContext, x: str) -> str:
-        await asyncio.sleep(0)
-        return x
-
-    store, function = instantiate(through_host("string"), f=give)
-    call = function("call")
-    _, add = store, plain("add", store)
-
-    async def many(count: int) -> None:
-        for i in range(count):
-            await add.call_async(store, i, 1)
-            await call.call_async(store, "text")
-
-    asyncio.run(many(1000))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    asyncio.run(many(5000))
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 4096
 
 
 def test_functions_that_are_async_in_wit_are_refused() -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from async_support import LOOPS
 from async_wit_support import turns_during
 from toolchain import c_command, c_guest
 
@@ -24,11 +23,6 @@ from ferrowasm.component import Component, Linker
 GUESTS = Path(__file__).parent / "guests" / "c"
 LOOPBACK = "127.0.0.1"
 REACHED = "an asynchronous host function was called by a synchronous call"
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
-    return LOOPS[request.param]
 
 
 class Program:

@@ -22,6 +22,12 @@ ADD = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local
 #: Never ends.
 SPIN = '(module (func (export "spin") (loop (br 0))))'
 
+#: Calls the host function `h` when it is instantiated.
+START = '(module (import "" "h" (func $h)) (start $h))'
+
+SUSPENDED = "an asynchronous call of the store is suspended; a store runs one call at a time, so await that call first, or use another store"
+REACHED = "an asynchronous host function was called by a synchronous call: use call_async (or instantiate_async), and await it"
+
 
 def run_asyncio(main: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(main)
@@ -44,3 +50,13 @@ def relay(callback: Any, store: Store | None = None, *, access_caller: bool = Fa
 
 def exports_of(wat: str, store: Store) -> InstanceExports:
     return instantiate(wat, [], store)[1]
+
+
+def works(store: Store) -> bool:
+    """Whether functions of modules can be called in the store: no call is under way in it."""
+    return bool(exports_of(ADD, store).func("add")(store, 1, 2) == 3)
+
+
+async def increment(number: int) -> int:
+    await asyncio.sleep(0)
+    return number + 1

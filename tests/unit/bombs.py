@@ -37,10 +37,10 @@ def vector(items: list[bytes]) -> bytes:
     return leb(len(items)) + b"".join(items)
 
 
-def functions(bodies: list[bytes]) -> bytes:
+def functions(bodies: list[bytes], exports: bytes = b"") -> bytes:
     """A module of functions without parameters and results."""
     code = vector([leb(len(body)) + body for body in bodies])
-    return HEADER + section(1, vector([EMPTY])) + section(3, vector([b"\0"] * len(bodies))) + section(10, code)
+    return HEADER + section(1, vector([EMPTY])) + section(3, vector([b"\0"] * len(bodies))) + exports + section(10, code)
 
 
 def nested(opening: bytes, depth: int) -> bytes:

@@ -7,8 +7,11 @@ import pathlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from support import Arrange
+from value_support import WAYS
 
 
 @pytest.fixture
@@ -33,3 +36,23 @@ def interrupt() -> Iterator[Callable[[float], None]]:
     yield after
     for timer in timers:
         timer.join()
+
+
+@pytest.fixture
+def on_alarm() -> Iterator[Arrange]:
+    """Sets a handler of SIGALRM, and when the signal comes."""
+    before = signal.getsignal(signal.SIGALRM)
+
+    def arrange(handler: Callable[[], Any], seconds: float) -> None:
+        signal.signal(signal.SIGALRM, lambda number, frame: handler())
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    yield arrange
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """A way of a value through WebAssembly."""
+    return str(request.param)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -54,3 +55,34 @@ def raises(error: type[BaseException], message: str) -> Iterator[pytest.Exceptio
         yield caught
     assert type(caught.value) is error
     assert str(caught.value) == message
+
+
+#: How late an interruption may come on a loaded machine, in seconds.
+LATE = 2.0
+
+
+class Stop(BaseException):
+    """What handlers of signals raise."""
+
+
+def stop() -> None:
+    raise Stop
+
+
+#: Sets a handler of SIGALRM, and in how many seconds the signal comes.
+Arrange = Callable[[Callable[[], Any], float], None]
+
+
+def check_that_a_signal_ends(call: Callable[[], Any], on_alarm: Arrange) -> None:
+    """What a handler of a signal raises has to come out of the call, soon and as the same object."""
+    error = Stop()
+
+    def handler() -> None:
+        raise error
+
+    on_alarm(handler, 0.05)
+    start = time.monotonic()
+    with pytest.raises(Stop) as caught:
+        call()
+    assert caught.value is error
+    assert time.monotonic() - start < LATE

@@ -7,11 +7,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from async_support import ADD, LOOPS, RELAY, SPIN, exports_of, relay
+from async_support import ADD, RELAY, SPIN, exports_of, relay
 from support import engine_with, host, instantiate, raises
 
 from ferrowasm import Engine, Func, Instance, Module, Store, Trap, TrapCode, WasmtimeError
@@ -19,11 +18,6 @@ from ferrowasm import Engine, Func, Instance, Module, Store, Trap, TrapCode, Was
 #: Counts down from its argument.
 COUNT = """(module (func (export "count") (param i64) (result i64)
   (loop (local.set 0 (i64.sub (local.get 0) (i64.const 1))) (br_if 0 (i64.gt_s (local.get 0) (i64.const 0)))) (local.get 0)))"""
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
-    return LOOPS[request.param]
 
 
 def yields_of(call: Any) -> int:

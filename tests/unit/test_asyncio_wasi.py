@@ -10,19 +10,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from async_support import ADD, LOOPS, exports_of
+from async_support import ADD, exports_of
 from wasi_support import SUCCESS, Guest
 
 from ferrowasm import WasiConfig
-
-
-@pytest.fixture(params=LOOPS)
-def run(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
-    return LOOPS[request.param]
 
 
 class AsyncGuest(Guest):

@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from bombs import functions
 from support import engine_with, raises
 
 from ferrowasm import Engine, Module, WasmtimeError
@@ -16,23 +17,8 @@ from ferrowasm.component import Component
 ENGINE = Engine()
 
 
-def leb(number: int) -> bytes:
-    encoded = b""
-    while number >= 0x80:
-        encoded += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return encoded + bytes([number])
-
-
-def section(number: int, content: bytes) -> bytes:
-    return bytes([number]) + leb(len(content)) + content
-
-
 def module(*bodies: bytes) -> bytes:
-    """A module of functions without parameters and results."""
-    code = b"".join(leb(len(body)) + body for body in bodies)
-    count = leb(len(bodies))
-    return b"\0asm\1\0\0\0" + section(1, b"\1\x60\0\0") + section(3, count + b"\0" * len(bodies)) + section(10, count + code)
+    return functions(list(bodies))
 
 
 def calls(number: int) -> bytes:

@@ -11,8 +11,9 @@ import time
 from typing import Any
 
 import pytest
+from bombs import functions, leb, section
 from support import raises
-from test_compile import calls, leb, section
+from test_compile import calls
 from test_run import HELLO, program
 
 import ferrowasm
@@ -137,10 +138,7 @@ def test_only_the_last_programs_are_kept() -> None:
 def slow(number: int) -> bytes:
     """A program that does nothing and takes a while to compile; each number is another one."""
     bodies = [calls(0), *[b"\1\1\x7f" + (b"\x20\0\x41" + leb(number) + b"\x6a\x21\0") * 20_000 + b"\x0b"] * 40]
-    code = b"".join(leb(len(body)) + body for body in bodies)
-    count = leb(len(bodies))
-    exports = section(7, b"\1\6_start\0\0")
-    return b"\0asm\1\0\0\0" + section(1, b"\1\x60\0\0") + section(3, count + b"\0" * len(bodies)) + exports + section(10, count + code)
+    return functions(bodies, section(7, b"\1\6_start\0\0"))
 
 
 def test_a_timeout_counts_the_compilation() -> None:

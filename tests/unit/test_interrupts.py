@@ -6,11 +6,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support import engine_with, host, instantiate
+from support import LATE, Arrange, Stop, check_that_a_signal_ends, engine_with, host, instantiate, stop
 
 from ferrowasm import Instance, Module, Store, Trap, TrapCode
 
@@ -20,64 +20,24 @@ SPIN = """(module
   (func (export "call") (loop $l (call $h) (br $l)))
   (func (export "id") (param i32) (result i32) local.get 0))"""
 
-#: How late an interruption may come on a loaded machine, in seconds.
-LATE = 2.0
-
-
-class Stop(BaseException):
-    """What the handlers here raise."""
-
-
-@pytest.fixture
-def on_alarm() -> Iterator[Callable[[Callable[[], Any], float], None]]:
-    """Sets a handler of SIGALRM, and when the signal comes."""
-    before = signal.getsignal(signal.SIGALRM)
-
-    def arrange(handler: Callable[[], Any], seconds: float) -> None:
-        signal.signal(signal.SIGALRM, lambda number, frame: handler())
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
-    yield arrange
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
-
 
 def make() -> tuple[Store, Any]:
     store = Store()
     return instantiate(SPIN, [host(store, lambda: None)], store)
 
 
-def stop() -> None:
-    raise Stop
-
-
-Arrange = Callable[[Callable[[], Any], float], None]
-
-
 @pytest.mark.parametrize("name", ["spin", "call"])
 def test_a_signal_handlers_exception_ends_an_endless_loop(name: str, on_alarm: Arrange) -> None:
     store, exports = make()
-    error = Stop()
-
-    def handler() -> None:
-        raise error
-
-    on_alarm(handler, 0.05)
-    start = time.monotonic()
-    with pytest.raises(Stop) as caught:
-        exports.func(name)(store)
-    assert caught.value is error
-    assert time.monotonic() - start < LATE
+    check_that_a_signal_ends(lambda: exports.func(name)(store), on_alarm)
     assert exports.func("id")(store, 7) == 7
 
 
-def test_ctrl_c_ends_an_endless_loop_with_a_keyboard_interrupt() -> None:
+def test_ctrl_c_ends_an_endless_loop_with_a_keyboard_interrupt(interrupt: Callable[[float], None]) -> None:
     store, exports = make()
-    timer = threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT])
-    timer.start()
+    interrupt(0.05)
     with pytest.raises(KeyboardInterrupt):
         exports.func("spin")(store)
-    timer.join()
 
 
 def test_ctrl_c_ends_an_endless_start_function(on_alarm: Arrange) -> None:

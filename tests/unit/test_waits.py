@@ -8,10 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-from support import engine_with, host, instantiate
+from support import LATE, Arrange, Stop, check_that_a_signal_ends, engine_with, host, instantiate, stop
 
 from ferrowasm import (
     DeadlineExceeded,
@@ -30,9 +29,6 @@ from ferrowasm import (
 )
 
 ENGINE = engine_with(shared_memory=True)
-
-#: How late an interruption may come on a loaded machine, in seconds.
-LATE = 2.0
 
 BODY = """
   (func (export "wait") (result i32) (memory.atomic.wait32 (i32.const 4096) (i32.const 0) (i64.const -1)))
@@ -57,27 +53,6 @@ def no_signals() -> Iterator[None]:
     yield
 
 
-class Stop(BaseException):
-    """What the handlers here raise."""
-
-
-@pytest.fixture
-def on_alarm() -> Iterator[Callable[[Callable[[], Any], float], None]]:
-    """Sets a handler of SIGALRM, and when the signal comes."""
-    before = signal.getsignal(signal.SIGALRM)
-
-    def arrange(handler: Callable[[], Any], seconds: float) -> None:
-        signal.signal(signal.SIGALRM, lambda number, frame: handler())
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
-    yield arrange
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
-
-
-Arrange = Callable[[Callable[[], Any], float], None]
-
-
 def shared() -> SharedMemory:
     return SharedMemory(ENGINE, MemoryType(Limits(1, 4), shared=True))
 
@@ -88,35 +63,19 @@ def make(source: str = "private", memory: SharedMemory | None = None) -> tuple[S
     return instantiate(SOURCES[source], imports, store)
 
 
-def stop() -> None:
-    raise Stop
-
-
 @pytest.mark.parametrize("name", ["wait", "wait64", "again"])
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_signal_handlers_exception_ends_a_wait(source: str, name: str, on_alarm: Arrange) -> None:
     store, exports = make(source)
-    error = Stop()
-
-    def handler() -> None:
-        raise error
-
-    on_alarm(handler, 0.05)
-    start = time.monotonic()
-    with pytest.raises(Stop) as caught:
-        exports.func(name)(store)
-    assert caught.value is error
-    assert time.monotonic() - start < LATE
+    check_that_a_signal_ends(lambda: exports.func(name)(store), on_alarm)
     assert exports.func("id")(store, 7) == 7
 
 
-def test_ctrl_c_ends_a_wait_with_a_keyboard_interrupt() -> None:
+def test_ctrl_c_ends_a_wait_with_a_keyboard_interrupt(interrupt: Callable[[float], None]) -> None:
     store, exports = make()
-    timer = threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT])
-    timer.start()
+    interrupt(0.05)
     with pytest.raises(KeyboardInterrupt):
         exports.func("again")(store)
-    timer.join()
 
 
 def test_a_signal_that_came_shortly_before_a_wait_ends_it(on_alarm: Arrange) -> None:
@@ -303,17 +262,15 @@ def test_a_wait_on_a_thread_of_its_own_can_be_cancelled() -> None:
     assert exports.func("id")(store, 7) == 7
 
 
-def test_ctrl_c_ends_a_wait_in_an_asynchronous_call() -> None:
+def test_ctrl_c_ends_a_wait_in_an_asynchronous_call(interrupt: Callable[[float], None]) -> None:
     store, exports = make()
 
     async def main() -> None:
         await exports.func("again").call_async(store)
 
-    timer = threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT])
-    timer.start()
+    interrupt(0.1)
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
-    timer.join()
 
 
 def test_a_signal_handlers_exception_ends_a_wait_of_the_host(on_alarm: Arrange) -> None:
