@@ -169,6 +169,9 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         super::interrupt::process::watch_forks();
+        // With `RUST_BACKTRACE` in the environment each error of the engine, traps included, would walk the native stack.
+        // That takes long, and in a child that is forked meanwhile the lock around it would be held forever.
+        wasmtime::error::disable_backtrace();
         super::config::add_properties(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("engine_version", ENGINE_VERSION)
