@@ -4,7 +4,7 @@ use std::fmt;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 use wasmtime::{AsContextMut, Error, RootScope, StoreContextMut, ThrownException, Trap, WasmBacktrace};
 
 use crate::interrupt::deadline::DeadlineExceeded;
@@ -12,6 +12,7 @@ use crate::interrupt::waits;
 use crate::private_memories;
 use crate::refs;
 use crate::store::Data;
+use crate::vectorcall;
 
 /// Looks up a class of `ferrowasm._errors`.
 ///
@@ -23,7 +24,8 @@ fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
 
 /// Makes an exception of `ferrowasm._errors` from its message.
 pub(crate) fn exception(py: Python<'_>, name: &str, message: &str) -> PyErr {
-    match class(py, name).and_then(|class| class.call1((message,))) {
+    let message = PyString::new(py, message).into_any();
+    match class(py, name).and_then(|class| vectorcall::call_python(&class, [message])) {
         Ok(value) => PyErr::from_value(value),
         Err(error) => error,
     }
@@ -145,7 +147,7 @@ pub(crate) fn with_thrown(py: Python<'_>, mut ctx: StoreContextMut<'_, Data>, er
     let mut ctx = scope.as_context_mut();
     let Some(thrown) = ctx.take_pending_exception() else { return error };
     let handed_over = refs::exn_to_python(py, &mut ctx, &thrown)
-        .and_then(|thrown| error.value(py).call_method1("_set_exception", (thrown,)));
+        .and_then(|thrown| vectorcall::call_python(&error.value(py).getattr("_set_exception")?, [thrown]));
     match handed_over {
         Ok(_) => error,
         Err(failure) => failure,
@@ -195,7 +197,9 @@ fn make<'py>(
     constructor: &str,
     args: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>, Error = PyErr>,
 ) -> PyErr {
-    let value = args.into_pyobject(py).and_then(|args| class(py, name)?.call_method1(constructor, args));
+    let value = args
+        .into_pyobject(py)
+        .and_then(|args| vectorcall::call_python(&class(py, name)?.getattr(constructor)?, args.iter()));
     match value {
         Ok(value) => PyErr::from_value(value),
         Err(error) => error,

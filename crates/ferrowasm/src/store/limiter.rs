@@ -3,11 +3,13 @@
 use std::fmt::Display;
 
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use wasmtime::{Error, ResourceLimiter, Result};
 
 use super::Data;
 use crate::errors::expected;
 use crate::gil;
+use crate::vectorcall;
 
 /// What a store has used, as far as limits are about it.
 #[derive(Default)]
@@ -150,7 +152,8 @@ impl Data {
         }
         let allowed = gil::attached(|py| match self.shared.objects.limiter(py) {
             Some(limiter) => {
-                let answer = limiter.bind(py).call_method1(method, (current, desired, maximum))?;
+                let arguments = (current, desired, maximum).into_pyobject(py)?;
+                let answer = vectorcall::call_python(&limiter.bind(py).getattr(method)?, arguments.iter())?;
                 answer.extract::<bool>().map_err(|_| expected(&format!("a bool from {method}"), &answer))
             }
             None => Ok(true),
@@ -169,7 +172,10 @@ impl Data {
         gil::attached(|py| {
             let limiter = self.shared.objects.limiter(py);
             match limiter.map(|limiter| limiter.bind(py).getattr_opt(method)).transpose()?.flatten() {
-                Some(method) => method.call1((error.to_string(),)).map(drop),
+                Some(method) => {
+                    let error = PyString::new(py, &error.to_string()).into_any();
+                    vectorcall::call_python(&method, [error]).map(drop)
+                }
                 None => Ok(()),
             }
         })
