@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import signal
 import subprocess
@@ -10,8 +11,9 @@ import sys
 import pytest
 
 
-def run(program: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+def run(program: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | variables
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, env=environment)
 
 
 FAULTS = """
@@ -131,6 +133,27 @@ def test_a_child_that_was_forked_while_another_thread_works_with_its_engine_comp
     loop, work = WORK[name]
     program = f"{FORKS}engine = Engine()\nmodule = Module(engine, LARGE)\ncode = module.serialize()\nwhile_another_thread({loop}, {work}, 40)\n"
     finished = run(program)
+    assert (finished.returncode, finished.stdout) == (0, "{True}\n"), finished.stderr
+
+
+@pytest.mark.parametrize("backtrace", ["0", "1"])
+def test_a_child_that_was_forked_while_another_thread_traps_can_trap(backtrace: str) -> None:
+    program = f"""{FORKS}
+engine = Engine()
+module = Module(engine, '(module (func (export "f") unreachable))')
+def trapping():
+    store = Store(engine)
+    f = Instance(store, module, []).exports(store)["f"]
+    def trap():
+        try:
+            f(store)
+        except Trap:
+            return
+        raise AssertionError("no trap")
+    return trap
+while_another_thread(trapping(), lambda: (trapping()(), Module(engine, LARGE)), 40)
+"""
+    finished = run(program, RUST_BACKTRACE=backtrace)
     assert (finished.returncode, finished.stdout) == (0, "{True}\n"), finished.stderr
 
 
