@@ -73,8 +73,10 @@ impl Func {
         // Filled where it is: it is large.
         let mut image = Image::default();
         self.lower(py, entry.shared, args, &mut image)?;
-        let returned = super::call(py, &mut entry, pace.as_ref(), |ctx| probed.call(ctx, &image, self.form))?;
-        Ok(returned.into_inner().into_python(py, entry.ctx().data()))
+        let call = probed.call(&image, self.form);
+        super::call(py, &mut entry, pace.as_ref(), |ctx| call.make(ctx))?;
+        let returned = call.take_returned().or_raise(py)?.into_inner();
+        Ok(returned.into_python(py, entry.ctx().data()))
     }
 
     /// Enters the store for a call with so many arguments.

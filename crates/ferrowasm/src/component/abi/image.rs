@@ -18,12 +18,9 @@ pub(crate) struct Image {
     flat: SmallVec<[u64; MAX_FLAT_PARAMS]>,
     /// The contents of all blocks that are put together here.
     arena: Vec<u8>,
-    /// In the order in which the canonical ABI allocates them.
+    /// In the order in which the canonical ABI allocates them: each after the one that it is linked from.
     blocks: SmallVec<[Block; 1]>,
-    links: SmallVec<[Link; 1]>,
     handles: Vec<Handle>,
-    /// The first block is the values themselves: they do not fit into registers.
-    in_memory: bool,
 }
 
 struct Block {
@@ -31,6 +28,9 @@ struct Block {
     /// What the guest gets as length: items, not bytes.
     count: usize,
     source: Source,
+    /// Where its address and its length go. Only of the first block there may be none: it is the values themselves, which
+    /// do not fit into registers.
+    link: Option<Spot>,
 }
 
 enum Source {
@@ -67,12 +67,6 @@ enum Spot {
     Block { block: usize, offset: usize },
 }
 
-/// The address and the length of a block go here.
-struct Link {
-    spot: Spot,
-    block: usize,
-}
-
 struct Handle {
     spot: Spot,
     ty: InterfaceType,
@@ -88,29 +82,29 @@ pub(super) enum Resource {
 impl Image {
     /// Starts an image, which is new, whose values are in memory, in a block of this size.
     pub(super) fn start_in_memory(&mut self, size: usize, align: u32) -> Place {
-        self.in_memory = true;
-        let block = self.block(align, 1, size);
-        Place::Block { block, offset: 0 }
+        self.zeros(None, align, 1, size)
     }
 
     /// Adds a block of zeros for `count` items.
-    fn block(&mut self, align: u32, count: usize, size: usize) -> usize {
+    fn zeros(&mut self, link: Option<Spot>, align: u32, count: usize, size: usize) -> Place {
         let start = self.arena.len();
         self.arena.resize(start + size, 0);
-        self.push_block(align, count, Source::Arena(start..start + size))
+        self.blocks.push(Block { align, count, source: Source::Arena(start..start + size), link });
+        Place::Block { block: self.blocks.len() - 1, offset: 0 }
     }
 
-    fn push_block(&mut self, align: u32, count: usize, source: Source) -> usize {
-        self.blocks.push(Block { align, count, source });
-        self.blocks.len() - 1
+    /// Adds a block that is linked from this place.
+    fn linked(&mut self, place: Place, align: u32, count: usize, source: Source) {
+        let link = Some(self.reserve(place, [0, 0]));
+        self.blocks.push(Block { align, count, source, link });
     }
 
-    /// The spot of a place, with room for `words` of 32 bits or as many registers.
-    fn reserve(&mut self, place: Place, words: usize) -> Spot {
+    /// The spot of a place, with room for so many words of 32 bits or registers.
+    fn reserve<const WORDS: usize>(&mut self, place: Place, words: [u64; WORDS]) -> Spot {
         match place {
             Place::Flat => {
-                self.flat.extend(std::iter::repeat_n(0, words));
-                Spot::Flat(self.flat.len() - words)
+                words.into_iter().for_each(|word| self.flat.push(word));
+                Spot::Flat(self.flat.len() - WORDS)
             }
             Place::Block { block, offset } => Spot::Block { block, offset },
         }
@@ -144,78 +138,66 @@ impl Image {
         self.flat.resize(registers, 0);
     }
 
-    fn link(&mut self, place: Place, block: usize) {
-        let spot = self.reserve(place, 2);
-        self.links.push(Link { spot, block });
-    }
-
     /// A list whose items will be put at the place that is returned.
     pub(super) fn list(&mut self, place: Place, align: u32, count: usize, size: usize) -> Place {
-        let block = self.block(align, count, size);
-        self.link(place, block);
-        Place::Block { block, offset: 0 }
+        let link = self.reserve(place, [0, 0]);
+        self.zeros(Some(link), align, count, size)
     }
 
-    /// A list of numbers that are put together by `fill`, which appends `size` bytes.
-    pub(super) fn numbers(&mut self, place: Place, align: u32, count: usize, size: usize) -> (&mut Vec<u8>, usize) {
+    /// A list of numbers. The caller appends its `size` bytes to what is returned.
+    pub(super) fn numbers(&mut self, place: Place, align: u32, count: usize, size: usize) -> &mut Vec<u8> {
         let start = self.arena.len();
-        let block = self.push_block(align, count, Source::Arena(start..start + size));
-        self.link(place, block);
+        self.linked(place, align, count, Source::Arena(start..start + size));
         self.arena.reserve(size);
-        (&mut self.arena, start + size)
+        &mut self.arena
     }
 
     pub(super) fn bytes(&mut self, place: Place, bytes: Immutable) {
-        let block = self.push_block(1, bytes.as_bytes().len(), Source::Bytes(bytes));
-        self.link(place, block);
+        self.linked(place, 1, bytes.as_bytes().len(), Source::Bytes(bytes));
     }
 
     pub(super) fn text(&mut self, place: Place, text: Immutable) {
-        let block = self.push_block(1, 0, Source::Text(text));
-        self.link(place, block);
+        self.linked(place, 1, 0, Source::Text(text));
     }
 
     pub(super) fn buffer(&mut self, place: Place, align: u32, count: usize, buffer: Exported) {
-        let block = self.push_block(align, count, Source::Buffer(buffer));
-        self.link(place, block);
+        self.linked(place, align, count, Source::Buffer(buffer));
     }
 
     pub(super) fn handle(&mut self, place: Place, ty: InterfaceType, resource: Resource) {
-        let spot = self.reserve(place, 1);
+        let spot = self.reserve(place, [0]);
         self.handles.push(Handle { spot, ty, resource });
     }
 
     /// Copies the image into a guest. Values that are in memory go to `root`, or where the guest allocates room for
-    /// them; the others go to `registers`, of which as many as are returned are in use.
+    /// them, whose address goes to the first register; the others go to as many registers as they need.
     pub(super) fn write<T>(
         &self,
         cx: &mut LowerContext<'_, T>,
         root: Option<usize>,
-        registers: &mut [u64],
-    ) -> Result<usize> {
-        registers[..self.flat.len()].copy_from_slice(&self.flat);
-        if self.blocks.is_empty() && self.handles.is_empty() {
-            return Ok(self.flat.len());
+        registers: &mut [MaybeUninit<ValRaw>],
+    ) -> Result<()> {
+        for (register, bits) in registers.iter_mut().zip(&self.flat) {
+            register.write(ValRaw::u64(*bits));
         }
         let mut writer = Writer { registers, placed: SmallVec::new() };
-        for (index, block) in self.blocks.iter().enumerate() {
-            let at = root.filter(|_| index == 0 && self.in_memory);
-            writer.placed.push(self.place(cx, block, at)?);
-        }
-        for Link { spot, block } in &self.links {
-            let (address, count) = writer.placed[*block];
-            writer.set(cx, *spot, 0, address)?;
-            writer.set(cx, *spot, 1, count)?;
+        for block in &self.blocks {
+            let (address, count) = self.place(cx, block, root.filter(|_| block.link.is_none()))?;
+            writer.placed.push(address);
+            match block.link {
+                Some(spot) => {
+                    writer.set(cx, spot, 0, address)?;
+                    writer.set(cx, spot, 1, count)?;
+                }
+                None if root.is_none() => writer.set(cx, Spot::Flat(0), 0, address)?,
+                None => {}
+            }
         }
         for Handle { spot, ty, resource } in &self.handles {
             let index = resource.lower(cx, *ty)?;
             writer.set(cx, *spot, 0, index as usize)?;
         }
-        if self.in_memory && root.is_none() {
-            writer.registers[0] = writer.placed[0].0 as u64;
-            return Ok(1);
-        }
-        Ok(self.flat.len())
+        Ok(())
     }
 
     /// Copies a block to `at`, or to where the guest allocates room for it. Returns its address and length.
@@ -255,9 +237,9 @@ fn text_to_guest<T>(cx: &mut LowerContext<'_, T>, text: &str) -> Result<(usize, 
 
 /// What is known while an image is written.
 struct Writer<'r> {
-    registers: &'r mut [u64],
-    /// Address and length of the blocks so far.
-    placed: SmallVec<[(usize, usize); 4]>,
+    registers: &'r mut [MaybeUninit<ValRaw>],
+    /// The addresses of the blocks so far.
+    placed: SmallVec<[usize; 4]>,
 }
 
 impl Writer<'_> {
@@ -265,9 +247,11 @@ impl Writer<'_> {
     fn set<T>(&mut self, cx: &mut LowerContext<'_, T>, spot: Spot, word: usize, value: usize) -> Result<()> {
         let Ok(value) = u32::try_from(value) else { bail!("an address or length does not fit 32 bits") };
         match spot {
-            Spot::Flat(register) => self.registers[register + word] = u64::from(value),
+            Spot::Flat(register) => {
+                self.registers[register + word].write(ValRaw::u64(u64::from(value)));
+            }
             Spot::Block { block, offset } => {
-                let address = self.placed[block].0 + offset + 4 * word;
+                let address = self.placed[block] + offset + 4 * word;
                 range(cx.as_slice_mut(), address, 4)?.copy_from_slice(&value.to_le_bytes());
             }
         }

@@ -190,8 +190,11 @@ impl<'py, 'a, 'b> Lifting<'py, 'a, 'b> {
         let py = self.py;
         if self.cx.options().string_encoding == StringEncoding::Utf8 {
             let bytes = self.items(address as usize, length as usize, 1, 1, 1)?;
-            let text = str::from_utf8(bytes).map_err(|error| wasmtime_error(py, &error.to_string()))?;
-            return Ok(PyString::new(py, text).into_any());
+            let text = PyString::from_bytes(py, bytes).map_err(|error| match str::from_utf8(bytes) {
+                Err(invalid) => wasmtime_error(py, &invalid.to_string()),
+                Ok(_) => error,
+            });
+            return Ok(text?.into_any());
         }
         let pair = [ValRaw::u32(address), ValRaw::u32(length)];
         let text = String::linear_lift_from_flat(self.cx, InterfaceType::String, &pair).or_raise(py)?;

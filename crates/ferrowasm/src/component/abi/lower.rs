@@ -136,7 +136,7 @@ impl<'py, 'a> Lowering<'py, 'a> {
         let size =
             size.ok_or_else(|| Failure::range(format!("a list of {count} items does not fit the guest's memory")))?;
         if element.is_number() {
-            let (arena, _) = self.image.numbers(place, element.align, count, size);
+            let arena = self.image.numbers(place, element.align, count, size);
             for (index, item) in items.iter_borrowed().enumerate() {
                 let bits = number(&element.kind, &item).map_err(|failure| failure.at(Step::Index(index)))?;
                 arena.extend_from_slice(&bits.to_le_bytes()[..element.size]);
@@ -334,16 +334,15 @@ fn number(kind: &Kind, value: &Bound<'_, PyAny>) -> Lowered<u64> {
 }
 
 fn integer(int: Int, value: &Bound<'_, PyAny>) -> Lowered<u64> {
-    if let Ok(number) = value.cast_exact::<PyInt>()
-        && let Some(number) = numbers::small(number)
-        && int.bytes < 8
-    {
-        // What nearly all arguments are. A register holds integers of up to 32 bits as an i32.
-        let (least, greatest) = int.range();
-        if i128::from(number) >= least && i128::from(number) <= greatest {
-            return Ok(u64::from(number as u32));
-        }
+    // What nearly all arguments are.
+    match value.cast_exact::<PyInt>().ok().and_then(numbers::small) {
+        Some(number) if int.has(number) => Ok(int.register(number.cast_unsigned())),
+        _ => any_integer(int, value),
     }
+}
+
+#[inline(never)]
+fn any_integer(int: Int, value: &Bound<'_, PyAny>) -> Lowered<u64> {
     let index;
     let number = match value.cast::<PyInt>() {
         Ok(number) => number,
@@ -356,9 +355,7 @@ fn integer(int: Int, value: &Bound<'_, PyAny>) -> Lowered<u64> {
     let (least, greatest) = int.range();
     let wide = number.extract::<i64>().map(i128::from).or_else(|_| number.extract::<u64>().map(i128::from));
     match wide {
-        // A register holds integers of up to 32 bits as an i32.
-        Ok(wide) if (least..=greatest).contains(&wide) && int.bytes < 8 => Ok(u64::from(wide as u32)),
-        Ok(wide) if (least..=greatest).contains(&wide) => Ok(wide as u64),
+        Ok(wide) if (least..=greatest).contains(&wide) => Ok(int.register(wide as u64)),
         _ => {
             let text = number.str().map_or_else(|_| "the int".to_owned(), |text| text.to_string());
             Err(Failure::range(format!("{text} does not fit {int}: expected an int from {least} to {greatest}")))

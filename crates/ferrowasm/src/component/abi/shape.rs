@@ -63,6 +63,23 @@ impl Int {
         let bits = 8 * self.bytes as u32;
         if self.signed { (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) } else { (0, (1 << bits) - 1) }
     }
+
+    /// Whether the type has this number, which takes less than to compare it with the `range`.
+    #[inline]
+    pub(super) fn has(self, number: i64) -> bool {
+        let unused = 64 - 8 * self.bytes as u32;
+        if self.signed {
+            number << unused >> unused == number
+        } else {
+            number >= 0 && number.cast_unsigned() << unused >> unused == number.cast_unsigned()
+        }
+    }
+
+    /// The register that holds this number, which the type has: integers of up to 32 bits are an i32.
+    #[inline]
+    pub(super) fn register(self, number: u64) -> u64 {
+        if self.bytes < 8 { u64::from(number as u32) } else { number }
+    }
 }
 
 impl fmt::Display for Int {

@@ -65,21 +65,17 @@ unsafe impl Lower for Arguments {
         _ty: InterfaceType,
         dst: &mut MaybeUninit<Self::Lower>,
     ) -> Result<()> {
-        let mut registers = [0; MAX_FLAT_PARAMS];
-        let count = match &self.call().image {
-            Source::Borrowed(image) => image.write(cx, None, &mut registers)?,
+        // SAFETY: an array of values that may be uninitialised is a `MaybeUninit` of the array.
+        let registers = unsafe { &mut *dst.as_mut_ptr().cast::<[MaybeUninit<ValRaw>; MAX_FLAT_PARAMS]>() };
+        match &self.call().image {
+            Source::Borrowed(image) => image.write(cx, None, registers),
             // It is let go of as soon as the guest has its copy.
             Source::Owned(image) => {
                 let image = image.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let image = image.ok_or_else(|| Error::msg("the parameters of a call were passed before"))?;
-                image.write(cx, None, &mut registers)?
+                image.write(cx, None, registers)
             }
-        };
-        for (index, bits) in registers[..count].iter().enumerate() {
-            // SAFETY: the slice is no longer than `dst`.
-            unsafe { dst.as_mut_ptr().cast::<ValRaw>().add(index).write(ValRaw::u64(*bits)) };
         }
-        Ok(())
     }
 
     fn linear_lower_to_memory<T>(
@@ -124,8 +120,9 @@ enum Source<'a> {
     Owned(&'a Mutex<Option<Carried<Image>>>),
 }
 
-/// A call that is under way: what the engine has no place for.
-struct Call<'a> {
+/// A call: what the engine has no place for.
+pub(crate) struct Call<'a> {
+    func: TypedFunc<Arguments, Lifted>,
     image: Source<'a>,
     results: &'a Tuple,
     form: Form,
@@ -154,16 +151,32 @@ fn current<'a>() -> Result<&'a Call<'a>> {
 }
 
 impl Call<'_> {
+    /// Calls the function, in its own store.
+    pub(crate) fn make(&self, ctx: impl AsContextMut) -> Result<()> {
+        self.run(|| self.func.call(ctx, Arguments::of(self))).map(drop)
+    }
+
+    /// What the function returned. To be called once, and after the call.
+    pub(crate) fn take_returned(&self) -> Result<Carried<Returned>> {
+        self.returned.take().ok_or_else(|| Error::msg("the engine has not passed on the result of a call"))
+    }
+
     /// Runs `work` as this call, or a part of it. Calls nest: each one is out of the way when the one before it goes on.
     fn run<R>(&self, work: impl FnOnce() -> R) -> R {
-        struct Restore(Option<NonNull<Call<'static>>>);
-        impl Drop for Restore {
+        struct Restore<'c> {
+            innermost: &'c Cell<Option<NonNull<Call<'static>>>>,
+            outer: Option<NonNull<Call<'static>>>,
+        }
+        impl Drop for Restore<'_> {
             fn drop(&mut self) {
-                CALL.set(self.0);
+                self.innermost.set(self.outer);
             }
         }
-        let _restore = Restore(CALL.replace(Some(NonNull::from(self).cast())));
-        work()
+        CALL.with(|innermost| {
+            let outer = innermost.replace(Some(NonNull::from(self).cast()));
+            let _restore = Restore { innermost, outer };
+            work()
+        })
     }
 
     fn lift(&self, cx: &mut LiftContext<'_>, register: &ValRaw) -> Result<Returned> {
@@ -230,14 +243,18 @@ impl Probed {
         unsafe { TypedFunc::new_unchecked(self.func) }
     }
 
-    /// Calls the function, in its own store, with parameters that were lowered for it. The result is in this form.
-    pub(crate) fn call(&self, ctx: impl AsContextMut, image: &Image, form: Form) -> Result<Carried<Returned>> {
-        let call = Call { image: Source::Borrowed(image), results: &self.results, form, returned: Cell::default() };
-        call.run(|| self.typed().call(ctx, Arguments::of(&call)))?;
-        call.returned.take().ok_or_else(lost)
+    /// A call, with parameters that were lowered for it. The result will be in this form.
+    pub(crate) fn call<'a>(&'a self, image: &'a Image, form: Form) -> Call<'a> {
+        Call {
+            func: self.typed(),
+            image: Source::Borrowed(image),
+            results: &self.results,
+            form,
+            returned: Cell::default(),
+        }
     }
 
-    /// The same asynchronously.
+    /// Calls the function asynchronously.
     pub(crate) fn call_async<'c>(
         &self,
         mut ctx: StoreContextMut<'c, Data>,
@@ -247,16 +264,12 @@ impl Probed {
         let (func, results, image) = (self.typed(), self.results.clone(), Carried::new(image));
         async move {
             let image = Mutex::new(Some(image));
-            let call = Call { image: Source::Owned(&image), results: &results, form, returned: Cell::default() };
+            let call = Call { func, image: Source::Owned(&image), results: &results, form, returned: Cell::default() };
             {
-                let mut engine = pin!(func.call_async(&mut ctx, Arguments::of(&call)));
+                let mut engine = pin!(call.func.call_async(&mut ctx, Arguments::of(&call)));
                 poll_fn(|cx| call.run(|| engine.as_mut().poll(cx))).await?;
             }
-            call.returned.take().ok_or_else(lost)
+            call.take_returned()
         }
     }
-}
-
-fn lost() -> Error {
-    Error::msg("the engine has not passed on the result of a call")
 }

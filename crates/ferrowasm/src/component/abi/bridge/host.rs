@@ -140,20 +140,17 @@ unsafe impl Lower for HostResult {
     ) -> Result<()> {
         let mut image = Carried::new(Image::default());
         let results = self.lower(cx, ty, &mut image)?;
-        let mut registers = [0; MAX_FLAT_RESULTS];
-        image.write(cx, None, &mut registers)?;
-        if results.flat == Some(1) {
-            // SAFETY: the engine's `StaticHostFn::lower_result` makes `dst` from a slice of as many registers as the
-            // flat count of the results, here one.
-            unsafe { dst.as_mut_ptr().cast::<ValRaw>().write(ValRaw::u64(registers[0])) };
-        }
-        Ok(())
+        let count = results.flat.filter(|count| *count <= MAX_FLAT_RESULTS).unwrap_or_default();
+        // SAFETY: the engine's `StaticHostFn::lower_result` makes `dst` from a slice of as many registers as the flat count
+        // of the results, and does not call this with more of them than may be flat.
+        let registers = unsafe { std::slice::from_raw_parts_mut(dst.as_mut_ptr().cast(), count) };
+        image.write(cx, None, registers)
     }
 
     fn linear_lower_to_memory<T>(&self, cx: &mut LowerContext<'_, T>, ty: InterfaceType, offset: usize) -> Result<()> {
         let mut image = Carried::new(Image::default());
         self.lower(cx, ty, &mut image)?;
-        image.write(cx, Some(offset), &mut []).map(drop)
+        image.write(cx, Some(offset), &mut [])
     }
 }
 
