@@ -14,8 +14,11 @@ PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' -o -name 'py
 PACKAGE_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE $(RUST_SOURCES) $(PYTHON_SOURCES)
 TYPED_PATHS := python tests examples benches
 
-# The build of the wheel and clippy must agree on the interpreter, or each would rebuild what depends on PyO3 for the other.
+# What maturin tells PyO3: without it, cargo alone would rebuild for itself what depends on PyO3, and maturin again after that.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export PYO3_BUILD_EXTENSION_MODULE := 1
+export PYO3_ENVIRONMENT_SIGNATURE := $(shell $(PYTHON) -c \
+    'import struct, sys; print("%s-%d.%d-%dbit" % (sys.implementation.name, *sys.version_info[:2], 8 * struct.calcsize("P")))')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where rustup puts cargo; a shell that is not a login shell may not look there.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -45,8 +48,10 @@ test: build
 	$(BIN)/pytest $(ARGS)
 
 # The figures go to build/bench.json and build/bench.svg.
-bench: build $(STAMPS)/bench
-	cargo build --release --locked -p ferrowasm -p engine-bench --bin engine-bench
+# The binding and the bench of the engine are optimised at the link, each on one processor: so both at once.
+bench: $(STAMPS)/bench
+	cargo build --release --locked -p ferrowasm -p engine-bench --lib --bins
+	$(MAKE) build
 	$(BIN)/python -m benches --json build/bench.json --plot build/bench.svg $(ARGS)
 
 build: $(STAMPS)/installed
