@@ -4,9 +4,14 @@
 //! into WebAssembly feel.
 
 use crate::gil::Current;
+use crate::interrupt::process::Forks;
 use crate::stack::Stack;
 
-thread_local!(static THREAD: Thread = const { Thread { stack: Stack::new(), flight: Current::new(None) } });
+thread_local!(static THREAD: Thread = const {
+    // A signal handler finds it without anything being registered or allocated.
+    assert!(!std::mem::needs_drop::<Thread>());
+    Thread { stack: Stack::new(), flight: Current::new(None), forks: Forks::new() }
+});
 
 pub(crate) struct Thread {
     /// The native stack.
@@ -14,6 +19,8 @@ pub(crate) struct Thread {
     /// The call whose WebAssembly runs on this thread; none while Python code runs, and in calls that have detached
     /// through PyO3.
     pub(crate) flight: Current,
+    /// What the thread has to do with forks of the process.
+    pub(crate) forks: Forks,
 }
 
 #[inline]

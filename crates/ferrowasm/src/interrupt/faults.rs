@@ -1,19 +1,22 @@
 //! The signals that traps of WebAssembly are made of: the engine's handlers have to come before Python's.
 //!
 //! The engine installs handlers for hardware faults with the first engine of a process, and hands on what is not its
-//! own. `faulthandler.enable()` and `signal.signal` afterwards put their handlers in front, which know nothing of traps:
+//! own. They look for the code that has trapped in a table of the process, under a lock that a forked child would find
+//! locked for ever. So a handler of ours goes in front of them, and postpones forks until they are done.
+//!
+//! `faulthandler.enable()` and `signal.signal` afterwards put their handlers in front, which know nothing of traps:
 //! one would end the process, the other returns to the faulting instruction. So it is looked from time to time who
-//! handles these signals; a handler of Python that took the engine's place goes behind it.
+//! handles these signals; a handler of Python that took our place goes behind the engine's.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libc::{c_int, sigaction, siginfo_t};
 use pyo3::prelude::*;
 
-use super::process::PerProcess;
+use super::process::{PerProcess, postpone_forks};
 
 /// The signals that the engine handles on some platform.
 const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE, libc::SIGBUS];
@@ -21,7 +24,8 @@ const SIGNALS: [c_int; 4] = [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE, libc::SI
 /// The engine's handlers, as addresses; 0 for signals that it does not handle.
 static ENGINES: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 
-/// What comes after the engine's handler: leaked, since a signal may come at any time. Null until it is needed.
+/// What comes after the engine's handler: leaked, since a signal may come at any time. Null if there is nothing, or it
+/// has had its turn.
 static NEXT: [AtomicPtr<sigaction>; 4] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 4];
 
 fn current(signal: c_int) -> Option<sigaction> {
@@ -31,10 +35,29 @@ fn current(signal: c_int) -> Option<sigaction> {
     (unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) } == 0).then_some(action)
 }
 
+/// The lock of those who change handlers.
+fn lock() -> MutexGuard<'static, ()> {
+    static LOCK: PerProcess<Mutex<()>> = PerProcess::new(|| Mutex::new(()));
+    LOCK.get().lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// To be called after an engine was made, which has installed the engine's handlers unless its configuration does
 /// without.
 pub(crate) fn remember(py: Python<'_>) -> PyResult<()> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
+    let any = find_engines();
+    if any {
+        reassert();
+    }
+    if any && !WATCHED.swap(true, Ordering::AcqRel) {
+        py.import("ferrowasm._faults")?.call_method0("watch")?;
+    }
+    Ok(())
+}
+
+/// Whether handlers of the engine were found that had not been known.
+fn find_engines() -> bool {
+    let _locked = lock();
     let mut any = false;
     for (signal, engines) in SIGNALS.iter().zip(&ENGINES).filter(|(_, engines)| engines.load(Ordering::Acquire) == 0) {
         if let Some(action) = current(*signal).filter(|action| belongs_to_us(action.sa_sigaction)) {
@@ -42,10 +65,7 @@ pub(crate) fn remember(py: Python<'_>) -> PyResult<()> {
             any = true;
         }
     }
-    if any && !WATCHED.swap(true, Ordering::AcqRel) {
-        py.import("ferrowasm._faults")?.call_method0("watch")?;
-    }
-    Ok(())
+    any
 }
 
 /// The start of the library or program that an address is in; null if it is in none.
@@ -88,20 +108,21 @@ pub(super) fn handles(signal: c_int) -> bool {
     SIGNALS.contains(&signal)
 }
 
-/// Puts the engine's handlers in front again where Python's have taken their place.
+/// Puts our handler in front of the engine's, and in front of Python's where they have taken its place.
 ///
 /// Costs a system call for each signal.
 pub(crate) fn reassert() {
-    static LOCK: PerProcess<Mutex<()>> = PerProcess::new(|| Mutex::new(()));
-    let _locked = LOCK.get().lock().unwrap_or_else(PoisonError::into_inner);
+    let _locked = lock();
     for ((signal, engines), next) in SIGNALS.into_iter().zip(&ENGINES).zip(&NEXT) {
         let engines = engines.load(Ordering::Acquire);
         let Some(action) = current(signal).filter(|_| engines != 0) else { continue };
         let handler = action.sa_sigaction;
-        if handler == engines || handler == first_ours as *const () as usize || !belongs_to_python(handler) {
-            continue;
+        if handler != engines {
+            if handler == first_ours as *const () as usize || !belongs_to_python(handler) {
+                continue;
+            }
+            next.store(Box::into_raw(Box::new(action)), Ordering::Release);
         }
-        next.store(Box::into_raw(Box::new(action)), Ordering::Release);
         // SAFETY: plain data; the mask is empty.
         let mut ours: sigaction = unsafe { std::mem::zeroed() };
         ours.sa_sigaction = first_ours as *const () as usize;
@@ -117,15 +138,23 @@ extern "C" fn first_ours(signal: c_int, info: *mut siginfo_t, context: *mut c_vo
     let Some(index) = SIGNALS.iter().position(|known| *known == signal) else { return };
     let engines = ENGINES[index].load(Ordering::Acquire);
     let before = program_counter(context);
-    // SAFETY: the address of the engine's signal handler, which has this signature; the arguments are the kernel's.
-    unsafe {
-        std::mem::transmute::<usize, extern "C" fn(c_int, *mut siginfo_t, *mut c_void)>(engines)(signal, info, context);
+    {
+        let _whole = postpone_forks();
+        // SAFETY: the address of the engine's signal handler, which has this signature; the arguments are the kernel's.
+        unsafe {
+            std::mem::transmute::<usize, extern "C" fn(c_int, *mut siginfo_t, *mut c_void)>(engines)(
+                signal, info, context,
+            );
+        }
     }
-    // A trap goes on elsewhere. Otherwise the fault is not WebAssembly's: it happens again, for the next handler.
+    // A trap goes on elsewhere. Otherwise the fault is not WebAssembly's: it happens again, for the next handler. That
+    // one may hand it on to us, whom it found when it was installed, and is not to get it once more.
     if program_counter(context) == before {
-        let next = NEXT[index].load(Ordering::Acquire);
-        // SAFETY: not null, since it is set before this handler is; never freed.
-        unsafe { libc::sigaction(signal, next, std::ptr::null_mut()) };
+        let next = NEXT[index].swap(std::ptr::null_mut(), Ordering::AcqRel);
+        if !next.is_null() {
+            // SAFETY: it is never freed.
+            unsafe { libc::sigaction(signal, next, std::ptr::null_mut()) };
+        }
     }
 }
 

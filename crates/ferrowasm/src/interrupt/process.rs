@@ -1,9 +1,13 @@
 //! What belongs to a process: a forked child has none of its parent's threads, and locks that they held stay locked.
 #![allow(unsafe_code)]
 
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
+
+use crate::thread;
 
 /// How often the process, or one that it was forked from, was forked.
 static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -19,61 +23,110 @@ pub(crate) fn watch_forks() {
     {
         extern "C" fn before() {
             FORKING.fetch_add(1, Ordering::SeqCst);
-            let start = Instant::now();
-            while POSTPONED.load(Ordering::SeqCst) > 0 && start.elapsed() < LONGEST_POSTPONEMENT {
-                std::thread::sleep(MOMENT);
-            }
+            thread::with(|thread| {
+                thread.forks.is_forking.set(true);
+                // The thread does not wait for itself: a handler of crashes may fork.
+                let own = thread.forks.postponed.get();
+                patiently(|| POSTPONED.load(Ordering::SeqCst) <= own);
+            });
         }
         extern "C" fn in_parent() {
+            thread::with(|thread| thread.forks.is_forking.set(false));
             FORKING.fetch_sub(1, Ordering::SeqCst);
         }
         extern "C" fn in_child() {
             FORKS.fetch_add(1, Ordering::AcqRel);
+            thread::with(|thread| {
+                thread.forks.is_forking.set(false);
+                thread.forks.postponed.set(0);
+            });
             FORKING.store(0, Ordering::SeqCst);
             POSTPONED.store(0, Ordering::SeqCst);
         }
         static ONCE: Once = Once::new();
-        // SAFETY: the handler in the child does nothing but use atomics, which is fine in a forked child; the extension
-        // is never unloaded. A failure (no memory) leaves children with the number of their parent.
+        // SAFETY: the handler in the child does nothing but use atomics and plain variables of the thread, which is fine in
+        // a forked child; the extension is never unloaded. A failure (no memory) leaves children with the number of their
+        // parent.
         ONCE.call_once(|| _ = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) });
     }
 }
 
 /// How many threads are about to fork the process.
 static FORKING: AtomicU32 = AtomicU32::new(0);
-/// How many threads are where the process had better not be forked.
+/// How often threads are where the process had better not be forked.
 static POSTPONED: AtomicU32 = AtomicU32::new(0);
 
-/// How long a fork waits for them: more means that one of them has lost its way.
-const LONGEST_POSTPONEMENT: Duration = Duration::from_secs(1);
-/// How often it is looked whether they are done.
+/// What a thread has to do with forks.
+pub(crate) struct Forks {
+    /// The part of this thread in `POSTPONED`.
+    postponed: Cell<u32>,
+    /// Whether this thread is one of `FORKING`.
+    is_forking: Cell<bool>,
+}
+
+impl Forks {
+    pub(crate) const fn new() -> Forks {
+        Forks { postponed: Cell::new(0), is_forking: Cell::new(false) }
+    }
+}
+
+/// How long a fork and those who postpone forks wait for each other: more means that one of them has lost its way.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// How often it is looked whether the other is done.
 const MOMENT: Duration = Duration::from_micros(20);
+
+/// Tries until it works, or until that has taken too long; without a wait, if it works at once.
+fn patiently(mut attempt: impl FnMut() -> bool) -> bool {
+    let mut start = None;
+    while !attempt() {
+        if start.get_or_insert_with(Instant::now).elapsed() > LONGEST_WAIT {
+            return false;
+        }
+        std::thread::sleep(MOMENT);
+    }
+    true
+}
 
 /// Keeps other threads from forking the process.
 ///
 /// For short work of the engine that takes locks of whole engines or of the process and lets go of the interpreter: a
 /// forked child would find them locked for ever. Work that holds the interpreter need not say so, since that keeps the
 /// other threads of Python from forking.
+///
+/// Signal handlers may use it, too: it consists of atomics, variables of the thread that are made with the thread, and
+/// system calls.
 pub(crate) fn postpone_forks() -> Postponement {
-    loop {
-        POSTPONED.fetch_add(1, Ordering::SeqCst);
-        if FORKING.load(Ordering::SeqCst) == 0 {
-            return Postponement { generation: generation() };
+    thread::with(|thread| {
+        let Forks { postponed, is_forking } = &thread.forks;
+        // A fork waits for what this thread postpones already, and is not to be waited for by the thread that makes it.
+        let at_once = postponed.get() > 0 || is_forking.get();
+        postponed.set(postponed.get() + 1);
+        let counted = patiently(|| {
+            POSTPONED.fetch_add(1, Ordering::SeqCst);
+            let free = at_once || FORKING.load(Ordering::SeqCst) == 0;
+            if !free {
+                POSTPONED.fetch_sub(1, Ordering::SeqCst);
+            }
+            free
+        });
+        if !counted {
+            POSTPONED.fetch_add(1, Ordering::SeqCst);
         }
-        POSTPONED.fetch_sub(1, Ordering::SeqCst);
-        std::thread::sleep(MOMENT);
-    }
+        Postponement { generation: generation(), of_this_thread: PhantomData }
+    })
 }
 
 /// No other thread forks the process while this lives.
 pub(crate) struct Postponement {
     generation: u32,
+    of_this_thread: PhantomData<*const Forks>,
 }
 
 impl Drop for Postponement {
     fn drop(&mut self) {
         if self.generation == generation() {
             POSTPONED.fetch_sub(1, Ordering::SeqCst);
+            thread::with(|thread| thread.forks.postponed.set(thread.forks.postponed.get() - 1));
         }
     }
 }
