@@ -13,6 +13,8 @@ mod config;
 mod engine;
 mod errors;
 mod externs;
+#[cfg(unwinds_daemon_threads)]
+mod finalizing;
 mod func;
 mod func_map;
 mod gil;

@@ -87,7 +87,7 @@ impl<'py> Arguments<'py> {
         unsafe {
             let first = self.0.as_ptr().cast::<*mut ffi::PyObject>().cast_mut().add(1);
             let flags = count | ffi::PY_VECTORCALL_ARGUMENTS_OFFSET;
-            let result = vectorcall_or_hang(callable.as_ptr(), first, flags);
+            let result = ffi::PyObject_Vectorcall(callable.as_ptr(), first, flags, std::ptr::null_mut());
             Bound::from_owned_ptr_or_err(callable.py(), result)
         }
     }
@@ -102,48 +102,6 @@ pub(crate) fn call_python<'py>(
     let mut arguments = Arguments::new();
     args.into_iter().for_each(|arg| arguments.push(arg));
     arguments.call(callable)
-}
-
-/// Calls Python code in a way that survives the end of the interpreter.
-///
-/// When the interpreter has shut down, CPython before 3.14 ends a daemon thread that wants to go on by unwinding its
-/// stack, which must not go through the engine. The thread waits for the end of the process instead.
-///
-/// # Safety
-///
-/// As for `PyObject_Vectorcall`, without keyword arguments.
-unsafe fn vectorcall_or_hang(
-    callable: *mut ffi::PyObject,
-    args: *const *mut ffi::PyObject,
-    count_and_flags: usize,
-) -> *mut ffi::PyObject {
-    type Vectorcall = unsafe extern "C-unwind" fn(
-        *mut ffi::PyObject,
-        *const *mut ffi::PyObject,
-        usize,
-        *mut ffi::PyObject,
-    ) -> *mut ffi::PyObject;
-
-    /// Dropped by unwinding only.
-    struct Hang;
-
-    impl Drop for Hang {
-        fn drop(&mut self) {
-            loop {
-                std::thread::park();
-            }
-        }
-    }
-
-    let hang = Hang;
-    // The compiler takes functions of C for ones that cannot unwind, and must not see that this is one.
-    let vectorcall = std::hint::black_box(ffi::PyObject_Vectorcall as *const ());
-    // SAFETY: the same function, declared as one that may unwind.
-    let vectorcall = unsafe { std::mem::transmute::<*const (), Vectorcall>(vectorcall) };
-    // SAFETY: by contract.
-    let result = unsafe { vectorcall(callable, args, count_and_flags, std::ptr::null_mut()) };
-    std::mem::forget(hang);
-    result
 }
 
 /// A class whose objects can be called without a tuple.
