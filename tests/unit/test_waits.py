@@ -125,6 +125,47 @@ def test_a_deadline_ends_a_wait(source: str, name: str) -> None:
     assert exports.func("id")(store, 7) == 7
 
 
+STARTING = """(module (import "" "m" (memory 1 4 shared))
+  (func $start (drop (memory.atomic.wait32 (i32.const 4096) (i32.const 0) (i64.const -1)))) (start $start))"""
+
+
+def linker_with_memory() -> Linker:
+    linker = Linker(ENGINE)
+    linker.define(Store(ENGINE), "", "m", shared())
+    return linker
+
+
+def starting_async(store: Store) -> None:
+    async def main() -> None:
+        await linker_with_memory().instantiate_async(store, Module(ENGINE, STARTING))
+
+    asyncio.run(main())
+
+
+#: The ways to an instance whose start function waits in a memory that was defined in another store than that of the instance, if in any.
+STARTS: dict[str, Callable[[Store], object]] = {
+    "Instance": lambda store: Instance(store, Module(ENGINE, STARTING), [shared()]),
+    "Linker": lambda store: linker_with_memory().instantiate(store, Module(ENGINE, STARTING)),
+    "InstancePre": lambda store: linker_with_memory().instantiate_pre(Module(ENGINE, STARTING)).instantiate(store),
+    "define_module": lambda store: linker_with_memory().define_module(store, "x", Module(ENGINE, STARTING)),
+    "asyncio": starting_async,
+}
+
+
+@pytest.mark.parametrize("way", STARTS)
+def test_a_deadline_ends_a_wait_of_a_start_function_in_an_imported_memory(way: str) -> None:
+    store = Store(ENGINE)
+    start = time.monotonic()
+    with pytest.raises(DeadlineExceeded), store.deadline(0.05):
+        STARTS[way](store)
+    assert 0.05 <= time.monotonic() - start < LATE
+
+
+@pytest.mark.parametrize("way", [way for way in STARTS if way != "asyncio"])
+def test_a_signal_ends_a_wait_of_a_start_function_in_an_imported_memory(way: str, on_alarm: Arrange) -> None:
+    check_that_a_signal_ends(lambda: STARTS[way](Store(ENGINE)), on_alarm)
+
+
 def test_a_deadline_of_another_thread_ends_a_wait() -> None:
     store, exports = make()
     deadline = store.deadline(0)

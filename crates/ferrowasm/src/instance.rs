@@ -86,6 +86,8 @@ impl Instance {
             .iter()
             .map(|import| Ok(externs::from_python(&mut entry, import)?.0))
             .collect::<PyResult<Vec<_>>>()?;
+        // The start function may wait already.
+        entry.shared.memories.add(&imports);
         let store_id = entry.shared.id;
         let item = if asyncio::needs_fiber(&mut entry) {
             drop(entry);

@@ -4,7 +4,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use smallvec::SmallVec;
-use wasmtime::StoreContextMut;
+use wasmtime::{Extern, SharedMemory, StoreContextMut};
 
 use crate::asyncio::{self, Call, Imports, Instantiation, Source};
 use crate::errors::Misuse;
@@ -12,28 +12,36 @@ use crate::gil;
 use crate::instance::Instance;
 use crate::managed::{Managed, managed};
 use crate::module::Module;
+use crate::store::cell::Shared;
 use crate::store::{Data, StoreArg};
 
-/// The stores that imports belong to; an instance can only be made in the same store.
+/// What the imports of a module have to do with stores.
 #[derive(Default)]
-pub(crate) struct Requirements(SmallVec<[(u64, &'static str); 2]>);
+pub(crate) struct Requirements {
+    /// The stores that they belong to; an instance can only be made in the same store.
+    stores: SmallVec<[(u64, &'static str); 2]>,
+    /// The shared memories among them, which belong to no store, in which a start function may wait already.
+    memories: Vec<Extern>,
+}
 
 impl Requirements {
-    pub(crate) fn new(stores: impl IntoIterator<Item = (u64, &'static str)>) -> Requirements {
-        let mut found = SmallVec::new();
-        for (id, kind) in stores {
-            if !found.iter().any(|(other, _)| *other == id) {
-                found.push((id, kind));
-            }
+    pub(crate) fn add_store(&mut self, id: u64, kind: &'static str) {
+        if !self.stores.iter().any(|(other, _)| *other == id) {
+            self.stores.push((id, kind));
         }
-        Requirements(found)
     }
 
-    pub(crate) fn check(&self, store_id: u64) -> Result<(), Misuse> {
-        match self.0.iter().find(|(id, _)| *id != store_id) {
-            Some((_, kind)) => Err(Misuse::WrongStore(kind)),
-            None => Ok(()),
+    pub(crate) fn add_memory(&mut self, memory: SharedMemory) {
+        self.memories.push(memory.into());
+    }
+
+    /// To be called before the imports are used in a store, which learns about the memories.
+    pub(crate) fn check(&self, store: &Shared) -> Result<(), Misuse> {
+        if let Some((_, kind)) = self.stores.iter().find(|(id, _)| *id != store.id) {
+            return Err(Misuse::WrongStore(kind));
         }
+        store.memories.add(&self.memories);
+        Ok(())
     }
 }
 
@@ -64,7 +72,7 @@ impl InstancePre {
             return Err(Misuse::WrongEngine("InstancePre").into());
         }
         let shared = &ctx.data().shared;
-        self.required.check(shared.id)?;
+        self.required.check(shared)?;
         shared.objects.keep(self.hosts.bind(py));
         Ok(pre)
     }

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyTuple};
-use wasmtime::StoreContextMut;
+use wasmtime::{Extern, SharedMemory, StoreContextMut};
 
 use crate::asyncio::{self, Call, Imports, Instantiation, Source};
 use crate::engine::Engine;
@@ -33,14 +33,16 @@ enum Origin {
     Host(Py<CallableOwner>),
     /// An object of the store with this number.
     Store { id: u64, kind: &'static str },
+    /// A shared memory, for every store.
+    Memory(SharedMemory),
 }
 
 /// What is behind a `Linker`.
 struct State {
     linker: wasmtime::Linker<Data>,
     allow_shadowing: bool,
-    /// Definitions that are host functions of ours or belong to a store; the others (WASI, traps, shared memories) are
-    /// missing.
+    /// Definitions that are host functions of ours, belong to a store or are shared memories; the others (WASI, traps)
+    /// are missing.
     origins: HashMap<(String, String), Origin>,
     /// All host functions as a tuple, made when a store or an `InstancePre` first has to keep them alive.
     hosts: Option<Py<PyTuple>>,
@@ -63,27 +65,33 @@ impl State {
         }
         let owners = self.origins.values().filter_map(|origin| match origin {
             Origin::Host(owner) => Some(owner.clone_ref(py)),
-            Origin::Store { .. } => None,
+            Origin::Store { .. } | Origin::Memory(_) => None,
         });
         let hosts = PyTuple::new(py, owners.collect::<Vec<_>>())?;
         self.hosts = Some(hosts.clone().unbind());
         Ok(hosts)
     }
 
-    fn store_of(&self, module: &str, name: &str) -> Option<(u64, &'static str)> {
-        // The map is keyed by owned pairs; look-ups are few next to what follows them.
-        match self.origins.get(&(module.to_owned(), name.to_owned())) {
-            Some(Origin::Store { id, kind }) => Some((*id, kind)),
-            _ => None,
-        }
-    }
-
-    /// The stores that the imports of a module, as defined here, belong to.
+    /// What the imports of a module, as defined here, ask of a store.
     fn requirements(&self, module: &wasmtime::Module) -> Requirements {
-        if !self.origins.values().any(|origin| matches!(origin, Origin::Store { .. })) {
+        if self.origins.values().all(|origin| matches!(origin, Origin::Host(_))) {
             return Requirements::default();
         }
-        Requirements::new(module.imports().filter_map(|import| self.store_of(import.module(), import.name())))
+        self.requirements_of(module.imports().map(|import| (import.module(), import.name())))
+    }
+
+    /// The same for definitions of these names.
+    fn requirements_of<'a>(&self, names: impl IntoIterator<Item = (&'a str, &'a str)>) -> Requirements {
+        let mut found = Requirements::default();
+        for (module, name) in names {
+            // The map is keyed by owned pairs; look-ups are few next to what follows them.
+            match self.origins.get(&(module.to_owned(), name.to_owned())) {
+                Some(Origin::Store { id, kind }) => found.add_store(*id, kind),
+                Some(Origin::Memory(memory)) => found.add_memory(memory.clone()),
+                Some(Origin::Host(_)) | None => {}
+            }
+        }
+        found
     }
 }
 
@@ -142,7 +150,7 @@ impl Linker {
     fn prepared(&self, py: Python<'_>, shared: &Shared, module: &wasmtime::Module) -> PyResult<wasmtime::Linker<Data>> {
         let (linker, required, hosts) =
             self.with(py, |state| Ok((state.linker.clone(), state.requirements(module), state.hosts(py)?)))?;
-        required.check(shared.id)?;
+        required.check(shared)?;
         shared.objects.keep(&hosts);
         Ok(linker)
     }
@@ -208,7 +216,10 @@ impl Linker {
         let py = store.py();
         let mut entry = self.enter(store)?;
         let (external, kind) = externs::from_python(&mut entry, item)?;
-        let origin = kind.map(|kind| Origin::Store { id: entry.shared.id, kind });
+        let origin = match (&external, kind) {
+            (Extern::SharedMemory(memory), _) => Some(Origin::Memory(memory.clone())),
+            (_, kind) => kind.map(|kind| Origin::Store { id: entry.shared.id, kind }),
+        };
         self.with(py, |state| {
             state.linker.define(entry.ctx(), module, name, external).or_raise(py)?;
             state.set_origin(module, name, origin);
@@ -267,7 +278,7 @@ impl Linker {
         let module = self.module(py, module)?;
         let mut entry = self.enter(store)?;
         let (required, hosts) = self.with(py, |state| Ok((state.requirements(module), state.hosts(py)?)))?;
-        required.check(entry.shared.id)?;
+        required.check(entry.shared)?;
         entry.shared.objects.keep(&hosts);
         // The module's code may run, and call Python: nothing may be locked then.
         let taken = self.lock(py)?.value.take();
@@ -376,7 +387,7 @@ impl Linker {
         let py = store.py();
         let mut entry = self.enter(store)?;
         let (item, hosts) = self.with(py, |state| {
-            Requirements::new(state.store_of(module, name)).check(entry.shared.id)?;
+            state.requirements_of([(module, name)]).check(entry.shared)?;
             Ok((state.linker.get(entry.ctx(), module, name).or_raise(py)?, state.hosts(py)?))
         })?;
         entry.shared.objects.keep(&hosts);
@@ -388,8 +399,7 @@ impl Linker {
         let py = store.py();
         let mut entry = self.enter(store)?;
         let (func, hosts) = self.with(py, |state| {
-            Requirements::new(["", "_start"].into_iter().filter_map(|export| state.store_of(name, export)))
-                .check(entry.shared.id)?;
+            state.requirements_of(["", "_start"].map(|export| (name, export))).check(entry.shared)?;
             Ok((state.linker.get_default(entry.ctx(), name).or_raise(py)?, state.hosts(py)?))
         })?;
         entry.shared.objects.keep(&hosts);
@@ -409,7 +419,7 @@ impl Linker {
         visit.call(&state.hosts)?;
         state.origins.values().try_for_each(|origin| match origin {
             Origin::Host(owner) => visit.call(owner),
-            Origin::Store { .. } => Ok(()),
+            Origin::Store { .. } | Origin::Memory(_) => Ok(()),
         })
     }
 
