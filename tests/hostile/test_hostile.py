@@ -27,7 +27,7 @@ TOPICS = {
     "12_python_env": 66,
 }
 
-#: Verdicts that do not fail the test, with the reason: claims that the package does not make, and what is open.
+#: Verdicts that do not fail the test, with the reason: claims that the package does not make.
 EXCUSED = {
     "same_store_two_threads_traps": "compares the names of classes; `StoreBusyError` is a `RuntimeError` (test_races.py holds the same)",
     "same_store_two_threads_callbacks": "compares the names of classes; `StoreBusyError` is a `RuntimeError` (test_races.py holds the same)",
@@ -36,8 +36,6 @@ EXCUSED = {
     "own_stores_scaling_pure_wasm": "a claim about speed, which the benchmarks hold",
     "pickle_objects/Config": "a configuration is pickled with its settings, which the case does not expect to be possible",
     "wasi_component_not_configured": "the store gets an empty configuration (docs/wasi.md), where the case wants an exception",
-    "cycle_cost_bytes": "open: 66 bytes where 64 are allowed, of a peak between two collections that does not grow with the number of stores "
-    "(test_stores_in_circles_leave_nothing_behind)",
 }
 
 

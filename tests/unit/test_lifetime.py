@@ -494,3 +494,70 @@ def test_an_exception_of_a_callback_is_freed_with_its_last_reference() -> None:
         assert [reference() for reference in references] == [None]
     finally:
         gc.enable()
+
+
+def most_alive(make: Callable[[], Store], count: int) -> int:
+    """How many of the stores that are made, and let go, one after the other are alive at the same time at most."""
+    alive: set[weakref.ref[Store]] = set()
+    most = 0
+    for _ in range(count):
+        alive.add(weakref.ref(make(), alive.discard))
+        most = max(most, len(alive))
+    return most
+
+
+def circular_store(engine: Engine) -> Store:
+    store = Store(engine)
+    Func(store, func_type("", ""), lambda: store.gc())
+    return store
+
+
+@pytest.fixture
+def others() -> int:
+    """How many stores there are already, which a program keeps."""
+    gc.collect()
+    return sum(isinstance(thing, Store) for thing in gc.get_objects())
+
+
+def test_few_stores_in_circles_pile_up_before_they_are_collected(others: int) -> None:
+    engine = Engine()
+    # Python's own rule would let more than a hundred pile up, of 8 KiB each and their memories.
+    assert 2 <= most_alive(lambda: circular_store(engine), 2000) <= 40 + 3 * others
+
+
+@pytest.mark.parametrize("rule", ["disabled", "seldom"])
+def test_stores_ask_for_no_collection_that_the_program_does_not_want(rule: str) -> None:
+    engine = Engine()
+    before = gc.get_threshold()
+    if rule == "disabled":
+        gc.disable()
+    else:
+        gc.set_threshold(1_000_000)
+    try:
+        assert most_alive(lambda: circular_store(engine), 300) == 300
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
+        gc.collect()
+
+
+def test_stores_that_are_kept_ask_for_a_collection_whenever_their_number_has_doubled() -> None:
+    engine = Engine()
+    begun: list[int] = []
+
+    def count(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            begun.append(info["generation"])
+
+    def keep() -> int:
+        begun.clear()
+        kept = [Store(engine) for _ in range(256)]
+        assert len(kept) == 256
+        return len(begun)
+
+    gc.collect()
+    gc.callbacks.append(count)
+    try:
+        assert keep() <= 8
+    finally:
+        gc.callbacks.remove(count)

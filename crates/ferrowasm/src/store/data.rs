@@ -6,6 +6,7 @@ use super::cell::Shared;
 use super::fuel::Fuel;
 use super::limiter::Usage;
 use super::limits::StoreLimits;
+use super::pile::Counted;
 use crate::asyncio::Fiber;
 use crate::component::{Abandoned, Preview2};
 use crate::engine::EngineState;
@@ -39,6 +40,7 @@ pub(crate) struct Data {
     pub(crate) gil: Policy,
     /// Up to this size, in bytes, memories grow in place.
     pub(super) fixed_memory_size: usize,
+    _counted: Counted,
 }
 
 impl Data {
@@ -59,6 +61,7 @@ impl Data {
             map_helpers: func_map::Helpers::default(),
             gil: engine.gil,
             fixed_memory_size: engine.fixed_memory_size,
+            _counted: Counted::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod handle;
 mod limiter;
 pub(crate) mod limits;
 pub(crate) mod objects;
+mod pile;
 pub(crate) mod views;
 
 use std::sync::OnceLock;
@@ -77,6 +78,7 @@ impl Store {
     fn __init__(slf: &Bound<'_, Self>, engine: Option<Bound<'_, Engine>>, data: Option<Py<PyAny>>) -> PyResult<()> {
         let py = slf.py();
         let this = slf.get();
+        pile::keep_small(py)?;
         let engine = match engine {
             Some(engine) => engine,
             None => Bound::new(py, Engine::with_defaults(py)?)?,
