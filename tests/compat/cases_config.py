@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -395,6 +396,12 @@ def with_closes_it(w: Package) -> None:
     with w.Config() as config:
         config.consume_fuel = True
     config.consume_fuel = False
+
+
+@case
+def it_can_be_pickled(w: Package) -> object:
+    """`pickle.loads(pickle.dumps(config))`"""
+    return type(pickle.loads(pickle.dumps(w.Config()))).__name__
 
 
 @case

@@ -11,8 +11,11 @@ from operator import attrgetter
 from typing import Any
 
 from .harness import Package, attempt, case, register
-from .programs import ADD, func_type, host_func, load
+from .programs import ADD, func_type, host_func, instantiate, load
 from .trace import API
+
+CALLING = """(module (import "" "callback" (func $callback)) (func (export "call") (call $callback))
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"""
 
 
 def _register_signatures() -> None:
@@ -238,6 +241,22 @@ def each_thread_may_have_a_store(w: Package) -> object:
     for thread in threads:
         thread.join()
     return [results[number] for number in range(4)]
+
+
+@case
+def a_second_thread_is_refused_during_a_call(w: Package) -> object:
+    """`add(store, 1, 2)` on a second thread, while the first one is in a callback of the same store"""
+    outcomes: list[object] = []
+
+    def callback() -> None:
+        thread = threading.Thread(target=lambda: outcomes.append(attempt(lambda: exports["add"](store, 1, 2))))
+        thread.start()
+        thread.join()
+
+    store = w.Store()
+    exports = instantiate(w, store, CALLING, [w.Func(store, func_type(w), callback)])
+    exports["call"](store)
+    return outcomes
 
 
 @case

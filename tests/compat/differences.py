@@ -34,7 +34,7 @@ GROUPS = (
     Group(
         "Nothing kills the process",
         "Misuse that makes the engine panic takes the whole process down in wasmtime-py. Here each is an exception"
-        " that says what was wrong.",
+        " that says what was wrong. A store without a WASI configuration has an empty one: no arguments, no files, no output.",
         {
             "config.a_zero_stack_is_refused": Difference("kills the process (SIGABRT)", "raises ValueError"),
             "config.an_unknown_flag_is_refused": Difference("kills the process (SIGABRT)", "raises WasmtimeError"),
@@ -545,7 +545,7 @@ GROUPS = (
     ),
     Group(
         "Objects stay usable",
-        "An object that was handed to another one can be used again, and settings can be read.",
+        "An object that was handed to another one can be used again, and settings can be read and pickled.",
         {
             "config.a_config_serves_one_engine_after_another": Difference(
                 "raises ValueError",
@@ -560,6 +560,7 @@ GROUPS = (
             ),
             "wasi.settings_can_be_read": Difference("raises AttributeError", "returns ['a']"),
             "config.an_unknown_attribute_is_refused": Difference("returns None", "raises AttributeError"),
+            "config.it_can_be_pickled": Difference("raises ValueError", "returns 'Config'"),
             "component_linker.allow_shadowing_can_be_read": Difference("raises AttributeError", "returns False"),
             "component_linker.a_linker_in_use_is_locked": Difference("raises WasmtimeError", "returns True"),
             "component_linker.a_linker_instance_in_use_is_locked": Difference("raises WasmtimeError", "returns None"),
@@ -567,6 +568,17 @@ GROUPS = (
             "component_resource.a_closed_resource_still_knows_whether_it_was_owned": Difference(
                 "raises ValueError",
                 "returns True",
+            ),
+        },
+    ),
+    Group(
+        "A store runs on one thread at a time",
+        "A store may be used by several threads, one after the other. While one is inside, others get a `StoreBusyError`, which is a `RuntimeError`, at"
+        " once; wasmtime-py lets them in, which the engine forbids.",
+        {
+            "package.a_second_thread_is_refused_during_a_call": Difference(
+                "returns [3]",
+                "returns ['raises StoreBusyError']",
             ),
         },
     ),
