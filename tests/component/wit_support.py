@@ -43,9 +43,9 @@ def echo(ty: str, params: str, results: str, body: str, types: str = "") -> str:
         (canon lift (core func $c "echo") {OPTIONS} (post-return (core func $m "reset")))))"""
 
 
-def scalar(ty: str, core: str) -> str:
+def scalar(ty: str, core: str, types: str = "") -> str:
     """An echo for a type that is one core value."""
-    plain = echo(ty, f"(param {core})", f"(result {core})", "(local.get 0)")
+    plain = echo(ty, f"(param {core})", f"(result {core})", "(local.get 0)", types)
     return plain.replace('(post-return (core func $m "reset"))', "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ferrowasm import Trap, WasmtimeError
@@ -85,6 +85,9 @@ ERRORS: dict[str, Callable[[], BaseException]] = {
     "ValueError": lambda: ValueError("x"),
     "Plain": lambda: Plain("x", 1),
     "Base": lambda: Base("x"),
+    "TypeError": lambda: TypeError("x"),
+    "OverflowError": lambda: OverflowError("x"),
+    "BufferError": lambda: BufferError("x"),
     "KeyboardInterrupt": KeyboardInterrupt,
     "SystemExit": lambda: SystemExit(3),
     "GeneratorExit": GeneratorExit,
@@ -144,6 +147,28 @@ class Raiser:
         assert names[0] == "check" and names[-1] == "__call__", names
         assert caught.__cause__ is self.cause
         assert caught.__context__ is self.context
+
+
+class Index:
+    """A number that raises when it is asked for its value."""
+
+    def __init__(self, raiser: Raiser) -> None:
+        self.raiser = raiser
+
+    def __index__(self) -> int:
+        result: int = self.raiser()
+        return result
+
+
+class Items:
+    """An iterable that raises when it is asked for its items."""
+
+    def __init__(self, raiser: Raiser) -> None:
+        self.raiser = raiser
+
+    def __iter__(self) -> Iterator[int]:
+        result: Iterator[int] = self.raiser()
+        return result
 
 
 #: Code below WebAssembly that raises, and what runs it.

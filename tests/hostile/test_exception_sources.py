@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import struct
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,29 +16,8 @@ from wit_support import instantiate as instantiate_component
 from ferrowasm import Engine, Linker, Module, SignatureError, Store, WasiConfig
 from ferrowasm.component import Component, ResourceHost, ResourceType
 from ferrowasm.component import Linker as ComponentLinker
-from tests.hostile.raising import COMPONENT, Entry, Raiser
-
-
-class Index:
-    """A number that raises when it is asked for its value."""
-
-    def __init__(self, raiser: Raiser) -> None:
-        self.raiser = raiser
-
-    def __index__(self) -> int:
-        result: int = self.raiser()
-        return result
-
-
-class Items:
-    """An iterable that raises when it is asked for its items."""
-
-    def __init__(self, raiser: Raiser) -> None:
-        self.raiser = raiser
-
-    def __iter__(self) -> Iterator[int]:
-        result: Iterator[int] = self.raiser()
-        return result
+from tests.hostile.raising import COMPONENT, Entry, Index, Items, Raiser
+from tests.hostile.wasi_sources import WASI_SOURCES
 
 
 class Broken:
@@ -56,6 +36,74 @@ class Broken:
             return 1
         result: int = self.raiser()
         return result
+
+
+class Number:
+    """A number that raises when it is asked for its value as a float."""
+
+    def __init__(self, raiser: Raiser) -> None:
+        self.raiser = raiser
+
+    def __float__(self) -> float:
+        result: float = self.raiser()
+        return result
+
+
+class Whole(int):
+    """An int that raises when it is asked for its value as a float."""
+
+    raiser: Raiser
+
+    def __float__(self) -> float:
+        result: float = self.raiser()
+        return result
+
+
+def whole(raiser: Raiser) -> Whole:
+    number = Whole(1)
+    number.raiser = raiser
+    return number
+
+
+class Members:
+    """Has a length, and raises when it is asked for its members."""
+
+    def __init__(self, raiser: Raiser) -> None:
+        self.raiser = raiser
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        result: Iterator[str] = self.raiser()
+        return result
+
+
+class Buffer:
+    """Bytes-like, from CPython 3.12 on; raises when it is asked for its bytes."""
+
+    def __init__(self, raiser: Raiser) -> None:
+        self.raiser = raiser
+
+    def __buffer__(self, flags: int) -> memoryview:
+        result: memoryview = self.raiser()
+        return result
+
+
+class Untold:
+    """Raises when it is asked for an attribute that it does not have."""
+
+    def __init__(self, raiser: Raiser) -> None:
+        self.raiser = raiser
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+    def __getattr__(self, name: str) -> Any:
+        return self.raiser()
 
 
 class Sized(Sequence[int]):
@@ -141,6 +189,16 @@ class File:
         self.write = self.read = self.readinto = self.flush = raiser
 
 
+class Chunks:
+    """A binary file object that gives something bytes-like which raises."""
+
+    def __init__(self, raiser: Raiser) -> None:
+        self.raiser = raiser
+
+    def read(self, size: int) -> Buffer:
+        return Buffer(self.raiser)
+
+
 def stream(name: str, config: Callable[[Raiser], WasiConfig]) -> Entry:
     def make(raiser: Raiser) -> Callable[[], Any]:
         engine = Engine()
@@ -175,6 +233,16 @@ def destructor(raiser: Raiser) -> Callable[[], Any]:
 def component_argument(raiser: Raiser) -> Callable[[], Any]:
     function = echoing(scalar("u32", "i32"))
     return lambda: function(Index(raiser))
+
+
+def component_value(kind: str, make: Callable[[Raiser], Any], types: str = "") -> Entry:
+    """Passes a value of a type that is one core value."""
+
+    def entry(raiser: Raiser) -> Callable[[], Any]:
+        function = echoing(scalar(kind, "f64" if kind == "f64" else "i32", types))
+        return lambda: function(make(raiser))
+
+    return entry
 
 
 def component_list(make_items: Callable[[Raiser], Any]) -> Entry:
@@ -222,6 +290,25 @@ def signal_handler(raiser: Raiser) -> Callable[[], Any]:
     return run
 
 
+def float_argument(raiser: Raiser) -> Callable[[], Any]:
+    store, exports = instantiate('(module (func (export "f") (param f64)))')
+    return lambda: exports.func("f")(store, Number(raiser))
+
+
+def vector(raiser: Raiser) -> Callable[[], Any]:
+    store, exports = instantiate('(module (func (export "f") (param v128)))')
+    return lambda: exports.func("f")(store, Buffer(raiser))
+
+
+def binary(raiser: Raiser) -> Callable[[], Any]:
+    return lambda: Module(Engine(), Buffer(raiser))
+
+
+def float_in_memory(raiser: Raiser) -> Callable[[], Any]:
+    store, exports = instantiate('(module (memory (export "m") 1))')
+    return lambda: exports.memory("m").write_f64(store, 0, Number(raiser))
+
+
 def memory_view(raiser: Raiser) -> Callable[[], Any]:
     store, exports = instantiate('(module (memory (export "m") 1))')
     return lambda: exports.memory("m").write(store, b"x", Index(raiser))
@@ -252,7 +339,26 @@ SOURCES: dict[str, Entry] = {
     "component-result-index": component_result,
     "signal-handler": signal_handler,
     "memory-index": memory_view,
+    "memory-float": float_in_memory,
+    "argument-float": float_argument,
+    "component-float": component_value("f64", Number),
+    "component-float-of-an-int": component_value("f64", whole),
+    "component-flags-members": component_value("$f", Members, '(type $f_ (flags "a")) (export $f "f" (type $f_))'),
+    "component-list-attribute": component_list(Untold),
+    **WASI_SOURCES,
 }
+
+if sys.version_info >= (3, 12):
+    SOURCES |= {
+        "buffer-vector": vector,
+        "buffer-module": binary,
+        "buffer-component-list": component_list(Buffer),
+        "buffer-stdin": stream("in", lambda raiser: WasiConfig(stdin=Chunks(raiser))),
+    }
+
+#: Where a `StopIteration` becomes the cause of a `RuntimeError`: Python's own iteration over a sequence, and the items of a mapping, are
+#: generators (PEP 479).
+GENERATORS = {"component-list-item", "setting-env"}
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -262,10 +368,15 @@ def test_an_exception_of_every_kind_of_code_comes_out(source: str, raiser: Raise
         # To an iterator that is its end, which comes too early here.
         with pytest.raises(SignatureError, match="^the callback returned 1 values, but its type has 2 results$"):
             run()
-    elif isinstance(raiser.error, StopIteration) and source == "component-list-item":
-        # Python's own iteration over sequences is a generator (PEP 479).
+    elif isinstance(raiser.error, StopIteration) and (source in GENERATORS or source.startswith("awaited-")):
+        # A call that is awaited is a coroutine, to which the same applies.
         with pytest.raises(RuntimeError) as caught:
             run()
         assert caught.value.__cause__ is raiser.error
+    elif isinstance(raiser.error, TypeError) and source == "component-list-length":
+        # To Python's own iteration that says that the length is not known. The second item raises it again.
+        with pytest.raises(TypeError) as raised:
+            run()
+        assert raised.value is raiser.error and raiser.calls == 2
     else:
         raiser.check(run)

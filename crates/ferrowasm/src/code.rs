@@ -8,6 +8,7 @@ use pyo3::pyclass::boolean_struct::True;
 use pyo3::types::{PyByteArray, PyBytes, PyString, PyType};
 
 use crate::artifact::{self, Artifact};
+use crate::borrowed::Borrowed;
 use crate::compile::compile;
 use crate::engine::{Engine, EngineState};
 use crate::errors::{Misuse, expected};
@@ -100,8 +101,8 @@ pub(crate) fn bytes_of<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<B
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(bytes.clone());
     }
-    let view = pyo3::types::PyMemoryView::from(value).map_err(|_| expected(what, value))?;
-    Ok(view.call_method0("tobytes")?.cast_into()?)
+    let buffer = Borrowed::readable(value)?.ok_or_else(|| expected(what, value))?;
+    Ok(PyBytes::new(value.py(), &buffer.to_vec()?))
 }
 
 /// The binary format of a module or component given as text or bytes.

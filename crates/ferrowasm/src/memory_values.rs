@@ -3,9 +3,9 @@
 
 use std::cell::UnsafeCell;
 
-use pyo3::exceptions::{PyIndexError, PyOverflowError, PyTypeError};
+use pyo3::exceptions::{PyIndexError, PyOverflowError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyFloat, PyString};
+use pyo3::types::{PyBytes, PyString};
 
 use crate::memory::Memory;
 use crate::numbers;
@@ -112,19 +112,6 @@ impl Memory {
         let mut ctx = entry.ctx();
         work(Contents::Owned(memory.data_mut(&mut ctx)))
     }
-}
-
-fn float(value: &Bound<'_, PyAny>) -> PyResult<f64> {
-    if let Ok(float) = value.cast_exact::<PyFloat>() {
-        return Ok(float.value());
-    }
-    value.extract::<f64>().map_err(|error| {
-        if error.is_instance_of::<PyTypeError>(value.py()) {
-            crate::errors::expected("a number for value", value)
-        } else {
-            error
-        }
-    })
 }
 
 /// Methods for an integer type, by the rows `type reader writer`.
@@ -287,13 +274,13 @@ impl Memory {
     /// Write `value`, rounded to the nearest f32, at the address `addr`. Raises `IndexError` when a part of it would lie
     /// outside the memory.
     fn write_f32(&self, store: &Bound<'_, PyAny>, addr: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (addr, bits) = (Address::new(addr)?, values::f64_to_f32_bits(float(value)?));
+        let (addr, bits) = (Address::new(addr)?, values::f64_to_f32_bits(values::to_f64(value, "value")?));
         self.with_contents(store, |mut contents| save(&mut contents, addr, &bits.to_le_bytes()))
     }
 
     /// Write `value` as f64 at the address `addr`. Raises `IndexError` when a part of it would lie outside the memory.
     fn write_f64(&self, store: &Bound<'_, PyAny>, addr: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (addr, value) = (Address::new(addr)?, float(value)?);
+        let (addr, value) = (Address::new(addr)?, values::to_f64(value, "value")?);
         self.with_contents(store, |mut contents| save(&mut contents, addr, &value.to_le_bytes()))
     }
 
@@ -367,14 +354,14 @@ impl SharedMemory {
     /// Write `value`, rounded to the nearest f32, at the address `addr`; not as one atomic access. Raises `IndexError`
     /// when a part of it would lie outside the memory.
     fn write_f32(&self, addr: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (addr, bits) = (Address::new(addr)?, values::f64_to_f32_bits(float(value)?));
+        let (addr, bits) = (Address::new(addr)?, values::f64_to_f32_bits(values::to_f64(value, "value")?));
         save(&mut self.contents()?, addr, &bits.to_le_bytes())
     }
 
     /// Write `value` as f64 at the address `addr`; not as one atomic access. Raises `IndexError` when a part of it would
     /// lie outside the memory.
     fn write_f64(&self, addr: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (addr, value) = (Address::new(addr)?, float(value)?);
+        let (addr, value) = (Address::new(addr)?, values::to_f64(value, "value")?);
         save(&mut self.contents()?, addr, &value.to_le_bytes())
     }
 

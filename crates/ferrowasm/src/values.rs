@@ -14,7 +14,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt};
 use wasmtime::{HeapType, Ref, RefType, StoreContextMut, V128, Val, ValRaw, ValType};
 
-use crate::errors::{Misuse, OrRaise};
+use crate::borrowed::Borrowed;
+use crate::errors::{Misuse, OrRaise, expected};
 use crate::func::Func;
 use crate::numbers;
 use crate::refs::{self, ExternRef};
@@ -142,17 +143,16 @@ fn to_i64(value: &Bound<'_, PyAny>) -> PyResult<i64> {
         .map_err(|_| range_error(&int, "i64", 64))
 }
 
-fn to_f64(value: &Bound<'_, PyAny>, ty: &str) -> PyResult<f64> {
+pub(crate) fn to_f64(value: &Bound<'_, PyAny>, what: &str) -> PyResult<f64> {
     if let Ok(float) = value.cast_exact::<PyFloat>() {
         return Ok(float.value());
     }
-    value.extract::<f64>().map_err(|error| {
-        if error.is_instance_of::<PyTypeError>(value.py()) && !value.hasattr("__float__").unwrap_or(true) {
-            let name = value.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-            PyTypeError::new_err(format!("expected a number for {ty}, got {name}"))
-        } else {
-            error
+    value.extract::<f64>().or_else(|error| {
+        let is_number = || Ok::<_, PyErr>(value.hasattr("__float__")? || value.hasattr("__index__")?);
+        if error.is_instance_of::<PyTypeError>(value.py()) && !is_number()? {
+            return Err(expected(&format!("a number for {what}"), value));
         }
+        Err(error)
     })
 }
 
@@ -187,16 +187,16 @@ fn to_v128(value: &Bound<'_, PyAny>) -> PyResult<u128> {
         |what: String| PyTypeError::new_err(format!("expected a bytes-like object of 16 bytes for v128, got {what}"));
     let copy;
     let bytes = match value.cast::<PyBytes>() {
-        Ok(bytes) => bytes,
+        Ok(bytes) => bytes.as_bytes(),
         Err(_) => {
-            let view = pyo3::types::PyMemoryView::from(value).map_err(|_| wrong(value.get_type().to_string()))?;
-            copy = view.call_method0("tobytes")?.cast_into::<PyBytes>()?;
+            let buffer = Borrowed::readable(value)?.ok_or_else(|| wrong(value.get_type().to_string()))?;
+            copy = buffer.to_vec()?;
             &copy
         }
     };
-    match <[u8; 16]>::try_from(bytes.as_bytes()) {
+    match <[u8; 16]>::try_from(bytes) {
         Ok(bytes) => Ok(u128::from_le_bytes(bytes)),
-        Err(_) => Err(PyValueError::new_err(format!("expected 16 bytes for v128, got {}", bytes.as_bytes().len()))),
+        Err(_) => Err(PyValueError::new_err(format!("expected 16 bytes for v128, got {}", bytes.len()))),
     }
 }
 

@@ -424,7 +424,7 @@ impl WasiConfig {
     fn set_stdin_bytes(&self, bytes: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let stdin = match bytes {
             Some(bytes) => Stdin::Bytes(
-                source::to_bytes(bytes).ok_or_else(|| expected("a bytes-like object for stdin_bytes", bytes))?,
+                source::to_bytes(bytes)?.ok_or_else(|| expected("a bytes-like object for stdin_bytes", bytes))?,
             ),
             None => Stdin::Empty,
         };

@@ -18,6 +18,7 @@ use super::asked::Asked;
 use super::owner::Slot;
 use super::source::to_bytes;
 use crate::errors::expected;
+use crate::numbers;
 
 /// Hosts that requests may go to.
 #[derive(Clone)]
@@ -192,9 +193,10 @@ fn text(value: &HeaderValue) -> String {
 
 fn response(answer: &Bound<'_, PyAny>) -> PyResult<Response<WasiBody>> {
     let status = answer.getattr("status")?;
-    let code = status.extract::<u16>().ok().and_then(|status| http::StatusCode::from_u16(status).ok());
+    let number = numbers::wide(&status, "the status of an HttpResponse")?;
+    let code = u16::try_from(number).ok().and_then(|number| http::StatusCode::from_u16(number).ok());
     let code = code.ok_or_else(|| {
-        PyValueError::new_err(format!("expected a status from 100 to 999 in an HttpResponse, got {status}"))
+        PyValueError::new_err(format!("expected a status from 100 to 999 in an HttpResponse, got {number}"))
     })?;
     let mut response = Response::new(body(answer, "HttpResponse")?);
     *response.status_mut() = code;
@@ -231,7 +233,7 @@ fn request(answer: &Bound<'_, PyAny>) -> PyResult<Request<WasiBody>> {
 fn body(message: &Bound<'_, PyAny>, class: &str) -> PyResult<WasiBody> {
     let body = message.getattr("body")?;
     let bytes =
-        to_bytes(&body).ok_or_else(|| expected(&format!("a bytes-like object as the body of an {class}"), &body))?;
+        to_bytes(&body)?.ok_or_else(|| expected(&format!("a bytes-like object as the body of an {class}"), &body))?;
     Ok(Full::new(bytes).map_err(|never| match never {}).boxed_unsync())
 }
 

@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -15,6 +14,7 @@ use wasmtime_wasi::p2::{StreamError, StreamResult};
 
 use super::owner::Slot;
 use super::wait::{self, Waiter};
+use crate::borrowed::Borrowed;
 use crate::gil;
 
 pub(crate) enum Source {
@@ -92,7 +92,7 @@ fn read_object(slot: &Slot, method: &str, size: usize) -> StreamResult<Bytes> {
         if chunk.is_none() {
             return Ok(None);
         }
-        let bytes = to_bytes(&chunk).ok_or_else(|| wrong_chunk(method, &chunk))?;
+        let bytes = to_bytes(&chunk)?.ok_or_else(|| wrong_chunk(method, &chunk))?;
         if bytes.len() > size {
             let got = bytes.len();
             return Err(PyValueError::new_err(format!(
@@ -117,9 +117,12 @@ fn wrong_chunk(method: &str, chunk: &Bound<'_, PyAny>) -> PyErr {
 }
 
 /// A copy of the contents of a bytes-like object; `None` if it is something else.
-pub(crate) fn to_bytes(object: &Bound<'_, PyAny>) -> Option<Bytes> {
+pub(crate) fn to_bytes(object: &Bound<'_, PyAny>) -> PyResult<Option<Bytes>> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
-        return Some(Bytes::copy_from_slice(bytes.as_bytes()));
+        return Ok(Some(Bytes::copy_from_slice(bytes.as_bytes())));
     }
-    PyBuffer::<u8>::get(object).and_then(|buffer| buffer.to_vec(object.py())).map(Bytes::from).ok()
+    match Borrowed::readable(object)? {
+        Some(buffer) if buffer.item_size() == 1 => Ok(Some(buffer.to_vec()?.into())),
+        _ => Ok(None),
+    }
 }

@@ -59,18 +59,21 @@ pub(super) struct Exported(PyUntypedBuffer);
 impl Exported {
     /// The buffer of `object`, if it has one whose items are what `accept` asks for, without gaps and in the order of
     /// bytes that guests have.
-    pub(super) fn of(object: &Bound<'_, PyAny>, accept: impl FnOnce(ElementType) -> bool) -> Option<Exported> {
+    pub(super) fn of(
+        object: &Bound<'_, PyAny>,
+        accept: impl FnOnce(ElementType) -> bool,
+    ) -> PyResult<Option<Exported>> {
         // SAFETY: the object is alive and the interpreter attached.
         if unsafe { ffi::PyObject_CheckBuffer(object.as_ptr()) } == 0 {
-            return None;
+            return Ok(None);
         }
-        let buffer = PyUntypedBuffer::get(object).ok()?;
+        let buffer = PyUntypedBuffer::get(object)?;
         let foreign_order = matches!(buffer.format().to_bytes().first(), Some(b'>' | b'!'));
         let fits = !foreign_order
             && buffer.dimensions() <= 1
             && buffer.is_c_contiguous()
             && accept(ElementType::from_format(buffer.format()));
-        fits.then_some(Exported(buffer))
+        Ok(fits.then_some(Exported(buffer)))
     }
 
     pub(super) fn len(&self) -> usize {

@@ -126,7 +126,7 @@ impl<'py, 'a> Lowering<'py, 'a> {
             self.image.bytes(place, Immutable::bytes(bytes));
             return Ok(());
         }
-        if let Some(buffer) = buffer(&element.kind, value) {
+        if let Some(buffer) = buffer(&element.kind, value)? {
             self.image.buffer(place, element.align, buffer.len() / element.size, buffer);
             return Ok(());
         }
@@ -198,7 +198,7 @@ impl<'py, 'a> Lowering<'py, 'a> {
     }
 
     fn tuple(&mut self, members: &[Member], place: Place, value: &Bound<'py, PyAny>) -> Lowered<()> {
-        let items = sequence(value).ok_or_else(|| Failure::expected("a tuple", value))??;
+        let items = sequence(value)?.ok_or_else(|| Failure::expected("a tuple", value))?;
         if items.len() != members.len() {
             return Err(Failure::ty(format!("expected a tuple of {} items, got {}", members.len(), items.len())));
         }
@@ -246,15 +246,17 @@ impl<'py, 'a> Lowering<'py, 'a> {
 
     fn flags(&mut self, shape: &Shape, names: &[Name], place: Place, value: &Bound<'py, PyAny>) -> Lowered<()> {
         let mut words = vec![0_u32; names.len().div_ceil(32)];
+        let has = |name| value.hasattr(name);
         let labels = match value.cast::<PySet>() {
             Ok(_) => true,
+            Err(_) if value.is_instance_of::<PyString>() || value.is_instance_of::<PyDict>() => false,
             // What has no length may have no end.
-            Err(_) => {
-                !value.is_instance_of::<PyString>() && !value.is_instance_of::<PyDict>() && value.hasattr("__len__")?
-            }
+            Err(_) => has("__len__")? && (has("__iter__")? || has("__getitem__")?),
         };
-        let members = labels.then(|| value.try_iter().ok()).flatten();
-        for member in members.ok_or_else(|| Failure::expected("a set of str for flags", value))? {
+        if !labels {
+            return Err(Failure::expected("a set of str for flags", value));
+        }
+        for member in value.try_iter()? {
             let member = member?;
             let text =
                 label(&member)?.ok_or_else(|| Failure::expected("a set of str for flags, and in it a str", &member))?;
@@ -371,7 +373,7 @@ fn float(value: &Bound<'_, PyAny>, ty: &str) -> Lowered<f64> {
         return Err(Failure::expected(&format!("a number for {ty}"), value));
     }
     let number = value.extract::<f64>();
-    number.map_err(|error| match value.cast::<PyInt>() {
+    number.map_err(|error| match value.cast_exact::<PyInt>() {
         Ok(_) => Failure::range(format!("the int is too large for {ty}")),
         Err(_) => error.into(),
     })
@@ -388,44 +390,44 @@ fn character(value: &Bound<'_, PyAny>) -> Lowered<u64> {
 }
 
 /// The buffer of an object whose items are those of a numeric list.
-fn buffer(kind: &Kind, value: &Bound<'_, PyAny>) -> Option<Exported> {
+fn buffer(kind: &Kind, value: &Bound<'_, PyAny>) -> PyResult<Option<Exported>> {
     let wanted = match kind {
         Kind::Int(Int { bytes, signed: true }) => ElementType::SignedInteger { bytes: *bytes },
         Kind::Int(Int { bytes, signed: false }) => ElementType::UnsignedInteger { bytes: *bytes },
         Kind::F32 => ElementType::Float { bytes: 4 },
         Kind::F64 => ElementType::Float { bytes: 8 },
-        _ => return None,
+        _ => return Ok(None),
     };
     // The usual lists have no buffer: no need to ask.
     if value.is_exact_instance_of::<PyList>() {
-        return None;
+        return Ok(None);
     }
     Exported::of(value, |items| items == wanted)
 }
 
 /// The items of a sequence at this moment. `None`: it is no sequence.
-fn sequence<'py>(value: &Bound<'py, PyAny>) -> Option<Lowered<Bound<'py, PyTuple>>> {
+fn sequence<'py>(value: &Bound<'py, PyAny>) -> Lowered<Option<Bound<'py, PyTuple>>> {
     if let Ok(list) = value.cast_exact::<PyList>() {
-        return Some(Ok(list.to_tuple()));
+        return Ok(Some(list.to_tuple()));
     }
     if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-        return Some(Ok(tuple.clone()));
+        return Ok(Some(tuple.clone()));
     }
     let text = value.is_instance_of::<PyString>()
         || value.is_instance_of::<PyBytes>()
         || value.is_instance_of::<PyByteArray>();
-    let has = |name| value.hasattr(name).unwrap_or(false);
-    if text || value.is_instance_of::<PyDict>() || !has("__len__") || !has("__getitem__") || has("keys") {
-        return None;
+    let has = |name| value.hasattr(name);
+    if text || value.is_instance_of::<PyDict>() || !has("__len__")? || !has("__getitem__")? || has("keys")? {
+        return Ok(None);
     }
-    let items = value.py().get_type::<PyTuple>().call1((value,));
-    Some(items.and_then(|items| Ok(items.cast_into::<PyTuple>()?)).map_err(Into::into))
+    let items = value.py().get_type::<PyTuple>().call1((value,))?;
+    Ok(Some(items.cast_into::<PyTuple>().map_err(PyErr::from)?))
 }
 
 /// The items of a sequence that is to become a list.
 fn snapshot<'py>(element: &Shape, what: &str, value: &Bound<'py, PyAny>) -> Lowered<Bound<'py, PyTuple>> {
-    match sequence(value) {
-        Some(items) => items,
+    match sequence(value)? {
+        Some(items) => Ok(items),
         None if element.is_byte() => {
             Err(Failure::expected(&format!("bytes or a sequence of int for {what}<u8>"), value))
         }
