@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support import LATE, Arrange, Stop, check_that_a_signal_ends, engine_with, host, instantiate, stop
 
-from ferrowasm import Instance, Module, Store, Trap, TrapCode
+from ferrowasm import DeadlineExceeded, Instance, Module, Store, Trap, TrapCode
 
 SPIN = """(module
   (import "" "h" (func $h))
@@ -178,3 +178,23 @@ def test_code_that_is_not_interruptible_runs_on_while_signals_come(on_alarm: Arr
     while time.monotonic() - start < 0.03:
         exports.func("f")(store, rounds)
     assert seen == [1]
+
+
+@pytest.mark.parametrize("end", ["deadline", "signal"])
+def test_a_signal_handler_that_takes_long_leaves_the_call_interruptible(end: str, on_alarm: Arrange) -> None:
+    handled: list[float] = []
+
+    def handler() -> None:
+        handled.append(time.monotonic())
+        if len(handled) > 1:
+            stop()
+        # Longer than the clock ticks for an engine that is not used.
+        time.sleep(1.5)
+        if end == "signal":
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+
+    store, exports = make()
+    on_alarm(handler, 0.05)
+    with pytest.raises(Stop if end == "signal" else DeadlineExceeded), store.deadline(60 if end == "signal" else 1.7):
+        exports.func("spin")(store)
+    assert len(handled) == (2 if end == "signal" else 1)

@@ -133,18 +133,20 @@ pub(crate) fn set_epoch_deadline(ctx: &mut StoreContextMut<'_, Data>, ticks: u64
 /// To be called before an outermost call of a store: the next tick runs `on_epoch`, and there will be one.
 #[inline]
 pub(crate) fn begin(ctx: &mut StoreContextMut<'_, Data>) {
-    match &ctx.data().interrupts.engine {
-        Some(engine) if engine.checks_epoch => {
-            ticker::keep_ticking(engine);
-            if engine.shared_memory {
-                waits::begin();
-                waits::enter(&ctx.data().shared);
-            }
-        }
-        _ => return,
+    if !ctx.data().interrupts.engine.as_ref().is_some_and(|engine| engine.checks_epoch) {
+        return;
     }
     ctx.data_mut().interrupts.ticks = 0;
+    // Which reads the epoch. The mark comes after it: the other way round, this thread might not run in between for so
+    // long that the ticks stop, and the epoch that it reads then would be the last one.
     arm(ctx);
+    if let Some(engine) = &ctx.data().interrupts.engine {
+        ticker::keep_ticking(engine);
+        if engine.shared_memory {
+            waits::begin();
+            waits::enter(&ctx.data().shared);
+        }
+    }
 }
 
 /// Has compiled code call `on_epoch` at the next tick, or at once if a deadline may have passed.
@@ -159,14 +161,21 @@ fn arm(ctx: &mut StoreContextMut<'_, Data>) {
 ///
 /// Runs on the thread of the call, in the middle of WebAssembly.
 pub(crate) fn on_epoch(mut ctx: StoreContextMut<'_, Data>) -> Result<UpdateDeadline> {
+    let update = decide(&mut ctx);
+    // Last of all: signal handlers, and others who want the interpreter, may have taken so long that the ticks have
+    // stopped. The engine reads the epoch anew right after this.
+    if let Some(engine) = &ctx.data().interrupts.engine {
+        ticker::keep_ticking(engine);
+    }
+    update
+}
+
+fn decide(ctx: &mut StoreContextMut<'_, Data>) -> Result<UpdateDeadline> {
     let extended = ctx.data_mut().interrupts.extend_epoch();
     let interrupts = &ctx.data().interrupts;
-    if let Some(engine) = &interrupts.engine {
-        ticker::keep_ticking(engine);
-        // Without `Config.epoch_interruption` the deadline in epochs is for waits only.
-        if engine.user_epochs && interrupts.epoch_passed() {
-            return Ok(UpdateDeadline::Interrupt);
-        }
+    // Without `Config.epoch_interruption` the deadline in epochs is for waits only.
+    if interrupts.engine.as_ref().is_some_and(|engine| engine.user_epochs) && interrupts.epoch_passed() {
+        return Ok(UpdateDeadline::Interrupt);
     }
     let woken = interrupts.engine.as_ref().is_some_and(|engine| engine.shared_memory) && waits::was_woken();
     interrupts.deadlines.check()?;
@@ -178,9 +187,9 @@ pub(crate) fn on_epoch(mut ctx: StoreContextMut<'_, Data>) -> Result<UpdateDeadl
     *ticks = ticks.saturating_add(1);
     if woken {
         // For a signal, it may be.
-        signals::handle_inside_now(&mut ctx)?;
+        signals::handle_inside_now(ctx)?;
     } else if *ticks >= SETTLED {
-        signals::handle_inside(&mut ctx)?;
+        signals::handle_inside(ctx)?;
     }
     gil::tick();
     Ok(UpdateDeadline::Continue(1))

@@ -19,7 +19,10 @@ use crate::engine::EngineState;
 pub(crate) const PERIOD: Duration = Duration::from_millis(10);
 
 /// After how many ticks without a mark the ticks of an engine stop.
-const PATIENCE: u32 = 8;
+///
+/// At a tick the engine reads the epoch right after the mark was set, not before. Between the two the thread must not be
+/// kept from running for longer than this, a second: it would wait for a tick that does not come.
+const PATIENCE: u32 = 100;
 
 /// Whether an engine has ticks, and whether it was used since the last one.
 ///
@@ -42,7 +45,7 @@ fn now(state: u32) -> u32 {
 /// Marks an engine as used, so that there are ticks while its code runs.
 #[inline]
 pub(crate) fn keep_ticking(engine: &Arc<EngineState>) {
-    // A stale `USED` is no harm: the ticker goes on for a few ticks after it has taken the mark away.
+    // A stale `USED` is no harm: the ticker goes on for many ticks after it has taken the mark away.
     if engine.activity.0.load(Ordering::Acquire) != now(USED) {
         mark(engine);
     }
@@ -147,8 +150,7 @@ fn tick(engine: &EngineState, unused: &mut u32) -> bool {
     } else {
         *unused += 1;
     }
-    // A call that marked the engine before the mark was taken away has read the epoch before this: it will see it
-    // advance.
+    // A call that begins has read the epoch before it marked the engine: it will see it advance.
     engine.engine.increment_epoch();
     *unused <= PATIENCE
         || activity.compare_exchange(now(IDLE), now(ASLEEP), Ordering::AcqRel, Ordering::Acquire).is_err()
