@@ -12,7 +12,7 @@
 #![allow(unsafe_code)]
 #![allow(non_snake_case)]
 
-use std::ffi::{c_char, c_int, c_long, c_longlong};
+use std::ffi::{c_char, c_int, c_long};
 
 use pyo3::ffi::{self, Py_buffer, Py_hash_t, Py_ssize_t, PyObject};
 
@@ -121,7 +121,6 @@ survive! {
     fn PyOS_FSPath(path: *mut PyObject) -> *mut PyObject;
     fn PyFloat_AsDouble(object: *mut PyObject) -> f64;
     fn PyLong_AsLong(object: *mut PyObject) -> c_long;
-    fn PyLong_AsLongLongAndOverflow(object: *mut PyObject, overflow: *mut c_int) -> c_longlong;
 
     fn PyDict_GetItemWithError(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject;
     #[cfg(Py_3_13)]
