@@ -104,10 +104,11 @@ RUN_NO_CODE = set(
     PyBuffer_FillInfo PyBuffer_FromContiguous PyBuffer_IsContiguous PyBuffer_ToContiguous PyByteArray_AsString PyByteArray_FromStringAndSize
     PyByteArray_Size PyBytes_FromStringAndSize PyCMethod_New PyCallable_Check PyCapsule_GetName PyCapsule_GetPointer PyCapsule_New PyDict_Next
     PyErr_ExceptionMatches PyErr_Fetch PyErr_GetRaisedException PyErr_GivenExceptionMatches PyErr_Occurred PyException_GetTraceback
-    PyFloat_FromDouble PyInterpreterState_Get PyInterpreterState_GetID PyList_Append PyLong_AsLongLongAndOverflow
-    PyLong_AsUnsignedLongLong PyLong_FromLong PyLong_FromSsize_t PyLong_FromUnsignedLongLong PyMapping_Check PyObject_CheckBuffer PyObject_GC_UnTrack PySequence_Check PySlice_New PyThreadState_Get
-    PyTuple_GetItem PyType_GetName PyType_GetQualName PyType_IsSubtype PyType_Modified PyUnicode_AsUTF8AndSize PyUnicode_FromStringAndSize
-    PyUnicode_InternInPlace PyWeakref_GetObject Py_IsInitialized Py_IsFinalizing _PyLong_AsByteArray _Py_CheckFunctionResult
+    PyFloat_FromDouble PyInterpreterState_Get PyInterpreterState_GetID PyList_Append PyLong_AsLongLongAndOverflow PyLong_AsUnsignedLongLong
+    PyLong_FromLong PyLong_FromSsize_t PyLong_FromUnsignedLongLong PyMapping_Check PyObject_CheckBuffer PyObject_GC_UnTrack PySequence_Check
+    PySlice_New PyThreadState_Get PyTuple_GetItem PyType_GetModuleName PyType_GetName PyType_GetQualName PyType_IsSubtype PyType_Modified
+    PyUnicode_AsUTF8AndSize PyUnicode_EqualToUTF8AndSize PyUnicode_FromStringAndSize PyUnicode_InternInPlace PyWeakref_GetObject
+    PyWeakref_GetRef Py_IsFinalizing Py_IsInitialized _PyLong_AsByteArray _Py_CheckFunctionResult
     """.split()
 )
 

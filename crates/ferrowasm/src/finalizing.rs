@@ -95,6 +95,8 @@ survive! {
     fn PyObject_GetAttr(object: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
     #[cfg(Py_3_13)]
     fn PyObject_GetOptionalAttr(object: *mut PyObject, name: *mut PyObject, result: *mut *mut PyObject) -> c_int;
+    #[cfg(Py_3_13)]
+    fn PyObject_HasAttrWithError(object: *mut PyObject, name: *mut PyObject) -> c_int;
     fn PyObject_SetAttr(object: *mut PyObject, name: *mut PyObject, value: *mut PyObject) -> c_int;
     fn PyObject_SetAttrString(object: *mut PyObject, name: *const c_char, value: *mut PyObject) -> c_int;
     fn PyObject_GetItem(object: *mut PyObject, key: *mut PyObject) -> *mut PyObject;
@@ -121,6 +123,13 @@ survive! {
     fn PyOS_FSPath(path: *mut PyObject) -> *mut PyObject;
     fn PyFloat_AsDouble(object: *mut PyObject) -> f64;
     fn PyLong_AsLong(object: *mut PyObject) -> c_long;
+    #[cfg(Py_3_13)]
+    fn PyLong_AsNativeBytes(
+        object: *mut PyObject,
+        buffer: *mut std::ffi::c_void,
+        len: Py_ssize_t,
+        flags: c_int,
+    ) -> Py_ssize_t;
 
     fn PyDict_GetItemWithError(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject;
     #[cfg(Py_3_13)]

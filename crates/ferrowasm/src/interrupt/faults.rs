@@ -97,7 +97,8 @@ pub(super) fn is_interpreters(handler: usize) -> bool {
     }
     let mut python = PYTHON.load(Ordering::Relaxed);
     if python == 0 {
-        python = library_of(pyo3::ffi::PyErr_CheckSignals as *const () as usize) as usize;
+        // Not one of those that `finalizing.rs` puts a function of ours in front of.
+        python = library_of(pyo3::ffi::Py_IsInitialized as *const () as usize) as usize;
         PYTHON.store(python, Ordering::Relaxed);
     }
     library_of(handler) as usize == python
