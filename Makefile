@@ -105,7 +105,8 @@ DURATION := 600
 
 fuzz: | build
 	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
-	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q tests/fuzz/test_stateful.py
+# As many programs as are asked for take as long as they take, on a busy machine more than a test may.
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -o faulthandler_timeout=0 tests/fuzz/test_stateful.py
 
 soak: | build
 	$(BIN)/python -m tests.soak.run --duration $(DURATION)
