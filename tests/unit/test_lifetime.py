@@ -501,7 +501,10 @@ def most_alive(make: Callable[[], Store], count: int) -> int:
     alive: set[weakref.ref[Store]] = set()
     most = 0
     for _ in range(count):
-        alive.add(weakref.ref(make(), alive.discard))
+        store = make()
+        alive.add(weakref.ref(store, alive.discard))
+        # Not before the reference is in the set, which asks for its hash.
+        del store
         most = max(most, len(alive))
     return most
 
