@@ -2,23 +2,18 @@
 //!
 //! A store whose callbacks lead back to it is freed by the collector, which runs when the number of Python objects has
 //! grown by some hundred. A store is a handful of those, but it is 8 KiB of the engine's, and its memories: more than a
-//! hundred of them would pile up. So when the number of stores has doubled, and is not small, the collector is made to
-//! run by its own rules, which are those that the program has set: the objects that it waits for are made, and let go.
-//! Programs that keep their stores pay for this as often as their number doubles; those whose stores are in no circles
-//! never do.
+//! hundred of them would pile up. So the collector is made to run when the number of stores has doubled, and is not
+//! small. Programs that keep their stores pay for this as often as their number doubles; those whose stores are in no
+//! circles never do.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::prelude::*;
-use pyo3::types::PyList;
 
 /// So many stores may be alive in any case.
 const LEAST: usize = 32;
 /// Programs that let the collector wait for more objects than this want it to run seldom.
 const MOST_OBJECTS: usize = 10_000;
-/// So many lists are kept by the interpreter to be used again, and are not counted when they are.
-const SPARE_LISTS: usize = 80;
-
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(LEAST);
 
@@ -43,25 +38,28 @@ pub(super) fn keep_small(py: Python<'_>) -> PyResult<()> {
     let alive = ALIVE.load(Ordering::Relaxed);
     let limit = LIMIT.load(Ordering::Relaxed);
     if alive >= limit {
-        LIMIT.store(alive.saturating_mul(2), Ordering::Relaxed);
-        return urge_collector(py);
-    }
-    // Most of the stores were garbage.
-    if limit > LEAST && alive.saturating_mul(3) < limit {
+        collect(py, limit)?;
+        LIMIT.store(LEAST.max(2 * ALIVE.load(Ordering::Relaxed)), Ordering::Relaxed);
+    } else if limit > LEAST && alive.saturating_mul(3) < limit {
+        // Most of the stores were garbage.
         LIMIT.store(LEAST.max(alive * 2), Ordering::Relaxed);
     }
     Ok(())
 }
 
 #[cold]
-fn urge_collector(py: Python<'_>) -> PyResult<()> {
+fn collect(py: Python<'_>, limit: usize) -> PyResult<()> {
     let gc = py.import("gc")?;
-    let (threshold, ..): (usize, usize, usize) = gc.call_method0("get_threshold")?.extract()?;
-    if !gc.call_method0("isenabled")?.extract()? || threshold > MOST_OBJECTS {
+    let (objects, ..): (usize, usize, usize) = gc.call_method0("get_threshold")?.extract()?;
+    if !gc.call_method0("isenabled")?.extract()? || !(1..=MOST_OBJECTS).contains(&objects) {
         return Ok(());
     }
-    let (count, ..): (usize, usize, usize) = gc.call_method0("get_count")?.extract()?;
-    let missing = (threshold + 1).saturating_sub(count) + SPARE_LISTS;
-    let _counted: Vec<_> = (0..missing).map(|_| PyList::empty(py)).collect();
+    // What was made lately first, which takes little time.
+    for generation in [1, 2] {
+        gc.call_method1("collect", (generation,))?;
+        if ALIVE.load(Ordering::Relaxed) <= limit / 2 {
+            break;
+        }
+    }
     Ok(())
 }
