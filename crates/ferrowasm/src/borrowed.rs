@@ -86,9 +86,11 @@ impl<'py> Borrowed<'py> {
     pub(crate) fn copy_to(&self, target: &mut [u8]) -> PyResult<()> {
         assert_eq!(target.len(), self.len());
         match self.contiguous() {
-            // SAFETY: both are as long, and may overlap. No Python code runs meanwhile that could change either.
-            Some(start) => unsafe { std::ptr::copy(start, target.as_mut_ptr(), target.len()) },
-            None => target.copy_from_slice(&self.to_vec()?),
+            // SAFETY: both are as long, and do not overlap. No Python code runs meanwhile that could change either.
+            Some(start) if !overlap(start, target) => unsafe {
+                std::ptr::copy_nonoverlapping(start, target.as_mut_ptr(), target.len());
+            },
+            _ => target.copy_from_slice(&self.to_vec()?),
         }
         Ok(())
     }
@@ -97,9 +99,9 @@ impl<'py> Borrowed<'py> {
     pub(crate) fn copy_from(&self, source: &[u8]) -> PyResult<()> {
         assert!(self.view.readonly == 0);
         assert_eq!(source.len(), self.len());
-        if let Some(start) = self.contiguous() {
+        if let Some(start) = self.contiguous().filter(|start| !overlap(*start, source)) {
             // SAFETY: as in `copy_to`; the buffer is writable.
-            unsafe { std::ptr::copy(source.as_ptr(), start, source.len()) };
+            unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), start, source.len()) };
             return Ok(());
         }
         let source = source.to_vec();
@@ -114,6 +116,12 @@ impl<'py> Borrowed<'py> {
         };
         if failed == 0 { Ok(()) } else { Err(PyErr::fetch(self.py)) }
     }
+}
+
+/// Whether a buffer that begins at `start` and is as large as `bytes` has some of them. A copy has to make a detour then: in
+/// Rust nothing else refers to what a slice does.
+fn overlap(start: *const u8, bytes: &[u8]) -> bool {
+    start.addr().abs_diff(bytes.as_ptr().addr()) < bytes.len()
 }
 
 impl Drop for Borrowed<'_> {

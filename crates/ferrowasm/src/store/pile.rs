@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 const LEAST: usize = 32;
 /// Programs that let the collector wait for more objects than this want it to run seldom.
 const MOST_OBJECTS: usize = 10_000;
+
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
 static LIMIT: AtomicUsize = AtomicUsize::new(LEAST);
 
