@@ -12,8 +12,8 @@ from ..measuring import Subject
 from ..row import Row, scaling
 from .guests import OURS, THEIRS, calls_guest
 
-#: Steps of one long call: some tens of milliseconds.
-STEPS = 20_000_000
+#: Steps of one long call: a fifth of a second, next to which the start of a thread does not count.
+STEPS = 100_000_000
 #: How many short calls a thread makes: so many that the start of a thread does not count.
 CALLS = 500_000
 #: A subject gives the best of so many samples: others than these threads may want a processor.
