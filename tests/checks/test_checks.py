@@ -36,6 +36,15 @@ def test_the_package_the_tests_and_the_examples_have_right_types(checker: str) -
     check(checker)
 
 
+def test_the_files_that_may_be_unsafe_are_those_that_the_documentation_names() -> None:
+    sources = ROOT / "crates/ferrowasm/src"
+    design = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    fenced = [path for path in sources.rglob("*.rs") if "allow(unsafe_code)" in path.read_text(encoding="utf-8")]
+    assert fenced
+    named = [str(path.relative_to(sources)) for path in fenced]
+    assert [name for name in named if f"`{name}`" not in design] == []
+
+
 @pytest.mark.skipif(shutil.which("cargo-fmt") is None, reason="rustfmt is not installed (rustup component add rustfmt)")
 def test_the_rust_code_is_formatted() -> None:
     check("rustfmt")

@@ -340,6 +340,29 @@ def test_a_trap_tells_the_frames_of_all_calls() -> None:
     assert [frame.func_name for frame in caught.value.frames] == ["bad", "outer"]
 
 
+@pytest.mark.parametrize("result", [(1, 2), (), None, ValueError("a value"), StopIteration(3)], ids=repr)
+@pytest.mark.parametrize("traced", [False, True], ids=["", "traced"])
+def test_any_result_is_told_from_the_end_of_an_iterator(result: object, traced: bool) -> None:
+    """The interpreter has one way to go on with a coroutine, and another one where it is traced."""
+    store, exports = instantiate('(module (func (export "f") (param externref) (result externref) (local.get 0)))')
+    f = exports.func("f")
+
+    async def main() -> None:
+        assert await f.call_async(store, result) is result
+        # What is awaited in a task is stepped by it, without the interpreter.
+        assert await asyncio.ensure_future(f.call_async(store, result)) is result
+        with pytest.raises(StopIteration) as end:
+            f.call_async(store, result).send(None)
+        assert end.value.value is result
+
+    before = sys.gettrace()
+    sys.settrace((lambda *_: None) if traced else before)
+    try:
+        asyncio.run(main())
+    finally:
+        sys.settrace(before)
+
+
 def test_stop_iteration_is_no_end_of_the_call() -> None:
     def stop(number: int) -> int:
         raise StopIteration(number)

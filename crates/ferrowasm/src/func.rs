@@ -16,7 +16,7 @@ use crate::managed::{Managed, two_phase};
 use crate::raw;
 use crate::store::{Data, StoreArg};
 use crate::types::FuncType;
-use crate::vectorcall::{self, Callable, Stack};
+use crate::vectorcall::{self, Callable};
 pub(crate) use bound::BoundFunc;
 pub(crate) use callee::Callee;
 
@@ -104,7 +104,7 @@ impl Func {
         params: &Bound<'py, PyTuple>,
     ) -> PyResult<Bound<'py, PyAny>> {
         vectorcall::announce(slf);
-        slf.get().callee()?.call(store, params.clone())
+        slf.get().callee()?.call(store, params.as_slice())
     }
 
     /// Call the function asynchronously: `await func.call_async(store, *params)`.
@@ -137,9 +137,9 @@ impl Func {
 impl Callable for Func {
     const OFFSET: usize = std::mem::offset_of!(Func, vectorcall);
 
-    fn call<'py>(slf: &Bound<'py, Self>, args: Stack<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(slf: &Bound<'py, Self>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
         match args.split_first() {
-            Some((store, rest)) => slf.get().callee()?.call(&store, rest),
+            Some((store, rest)) => slf.get().callee()?.call(store, rest),
             None => Err(PyTypeError::new_err("Func.__call__() missing 1 required positional argument: 'store'")),
         }
     }

@@ -22,7 +22,7 @@ use crate::engine::EngineState;
 use crate::errors::{OrRaise, signature_error, wasmtime_error, with_thrown};
 use crate::func::{Callee, Func};
 use crate::gil;
-use crate::raw::Space;
+use crate::raw::Room;
 use crate::store::{Data, StoreArg};
 use crate::values::{self, Kind};
 
@@ -276,9 +276,10 @@ impl Helper {
 
     fn run_chunk(&self, ctx: &mut StoreContextMut<'_, Data>, count: usize) -> wasmtime::Result<()> {
         self.done.set(&mut *ctx, Val::I32(0))?;
-        let mut space = Space::new(&self.run.signature);
-        space.push(ValRaw::u32(count as u32));
-        space.call(wasmtime::AsContextMut::as_context_mut(ctx), &self.run, &[])
+        let mut room = Room::new();
+        let mut arguments = room.arguments(&self.run);
+        arguments.push(ValRaw::u32(count as u32));
+        arguments.complete().call(wasmtime::AsContextMut::as_context_mut(ctx), &[])
     }
 }
 

@@ -13,7 +13,7 @@ use crate::interrupt::waits;
 use crate::stack;
 use crate::store::Data;
 use crate::store::cell::Entry;
-use crate::thread;
+use crate::thread::{self, Thread};
 pub(crate) use flight::Current;
 pub(crate) use pace::Pace;
 
@@ -96,16 +96,41 @@ pub(crate) fn call<R: Send>(
     pace: &Pace,
     work: impl FnOnce() -> wasmtime::Result<R> + Send,
 ) -> Result<R, Box<PyErr>> {
-    thread::with(|thread| {
-        // What it gives back fits into a register: the processor would wait for a pair that is written and copied.
-        let run = || match catch_unwind(AssertUnwindSafe(|| flight::fly(py, &thread.flight, policy, pace, work))) {
-            Ok(Ok(result)) if policy == Policy::Release => settled(py, result),
-            Ok(Ok(result)) => Ok(result),
-            Ok(Err(error)) => Err(failed(py, &error)),
-            Err(payload) => Err(Box::new(panicked(&*payload))),
-        };
-        thread.stack.with_room(room, run)?
-    })
+    call_on(py, thread::current(py), room, policy, pace, work)
+}
+
+/// The same for who knows the running thread.
+#[inline]
+pub(crate) fn call_on<R: Send>(
+    py: Python<'_>,
+    thread: &Thread,
+    room: Option<usize>,
+    policy: Policy,
+    pace: &Pace,
+    work: impl FnOnce() -> wasmtime::Result<R> + Send,
+) -> Result<R, Box<PyErr>> {
+    match thread.stack.enter(room) {
+        Ok(_active) => protected(py, thread, policy, pace, work),
+        Err(lacking) => lacking.on_fresh_stack(move || protected(py, thread, policy, pace, work))?,
+    }
+}
+
+/// Errors and panics of `work` become exceptions.
+// What it gives back fits into a register: the processor would wait for a pair that is written and copied.
+#[inline]
+fn protected<R: Send>(
+    py: Python<'_>,
+    thread: &Thread,
+    policy: Policy,
+    pace: &Pace,
+    work: impl FnOnce() -> wasmtime::Result<R> + Send,
+) -> Result<R, Box<PyErr>> {
+    match catch_unwind(AssertUnwindSafe(move || flight::fly(py, &thread.flight, policy, pace, work))) {
+        Ok(Ok(result)) if policy == Policy::Release => settled(py, result),
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(error)) => Err(failed(py, &error)),
+        Err(payload) => Err(Box::new(panicked(&*payload))),
+    }
 }
 
 /// The end of a call that may have waited for another thread.

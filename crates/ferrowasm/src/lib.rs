@@ -175,6 +175,7 @@ mod _native {
         // That takes long, and in a child that is forked meanwhile the lock around it would be held forever.
         wasmtime::error::disable_backtrace();
         super::config::add_properties(module.py())?;
+        super::asyncio::announce(module.py());
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("engine_version", ENGINE_VERSION)
     }

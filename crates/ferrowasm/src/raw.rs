@@ -4,60 +4,116 @@
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
+use pyo3::prelude::*;
 use wasmtime::{Func, FuncType, Linker, Ref, StoreContextMut, Val, ValRaw};
 
 use crate::func::Callee;
 use crate::host::HostFunc;
 use crate::store::Data;
-use crate::values::{Kind, Signature};
+use crate::values::{self, Kind, Signature};
 
 /// How many values lie on the stack; calls with more need memory from the heap.
 const INLINE: usize = 8;
 
-/// Arguments of a call, which its results replace.
-pub(crate) struct Space {
+/// Room for the raw values of a call.
+pub(crate) struct Room {
     inline: [MaybeUninit<ValRaw>; INLINE],
-    heap: Vec<MaybeUninit<ValRaw>>,
-    slots: usize,
-    /// How many slots, from the first one, have a value.
+    heap: Option<Box<[MaybeUninit<ValRaw>]>>,
+}
+
+impl Room {
+    #[inline]
+    pub(crate) fn new() -> Room {
+        Room { inline: [const { MaybeUninit::uninit() }; INLINE], heap: None }
+    }
+
+    /// For a call of `func`: no argument has been added yet.
+    #[inline]
+    pub(crate) fn arguments<'r>(&'r mut self, func: &'r Callee) -> Arguments<'r> {
+        let count = func.signature.slots;
+        let slots = match self.inline.get_mut(..count) {
+            Some(slots) => slots,
+            None => self.heap.insert(Box::new_uninit_slice(count)),
+        };
+        Arguments { func, slots, filled: 0 }
+    }
+}
+
+/// The arguments of a call as they come.
+pub(crate) struct Arguments<'r> {
+    func: &'r Callee,
+    /// As many as the function's signature needs.
+    slots: &'r mut [MaybeUninit<ValRaw>],
+    /// How many of them, from the first one, have a value.
+    filled: usize,
+}
+
+impl<'r> Arguments<'r> {
+    /// Adds an argument.
+    #[inline]
+    pub(crate) fn push(&mut self, value: ValRaw) {
+        self.slots[self.filled].write(value);
+        self.filled += 1;
+    }
+
+    /// Adds arguments as long as they are what most are, and gives how many there are then.
+    #[inline]
+    pub(crate) fn push_quick(&mut self, args: &[Bound<'_, PyAny>]) -> usize {
+        self.filled = quick_until(self.filled, &self.func.signature.params, args, self.slots);
+        self.filled
+    }
+
+    /// How many there are.
+    #[inline]
+    pub(crate) fn count(&self) -> usize {
+        self.filled
+    }
+
+    /// There are all of them.
+    #[inline]
+    pub(crate) fn complete(self) -> Space<'r> {
+        assert_eq!(self.filled, self.func.signature.params.len());
+        Space { func: self.func, slots: self.slots, filled: self.filled }
+    }
+}
+
+/// Converts arguments from `first` on, up to one that is not quickly done, whose position is the result.
+// By itself it has enough registers.
+#[inline(never)]
+fn quick_until(first: usize, kinds: &[Kind], args: &[Bound<'_, PyAny>], slots: &mut [MaybeUninit<ValRaw>]) -> usize {
+    let mut position = first;
+    for ((kind, arg), slot) in kinds[first..].iter().zip(&args[first..]).zip(&mut slots[first..]) {
+        // Bits that go from a register to their slot: the processor would stall on a result that is written and copied.
+        let Some(bits) = values::quick(kind, arg) else { break };
+        slot.write(ValRaw::u64(bits));
+        position += 1;
+    }
+    position
+}
+
+/// The arguments of a call, which its results replace.
+pub(crate) struct Space<'r> {
+    func: &'r Callee,
+    /// As many as the function's signature needs.
+    slots: &'r mut [MaybeUninit<ValRaw>],
+    /// How many of them, from the first one, have a value: all parameters, or all results.
     filled: usize,
 }
 
 // SAFETY: a `ValRaw` is not `Send` because it may hold a pointer into a store. The space is lent to the closure that
 // makes the call, which runs in place, on the same thread.
-unsafe impl Send for Space {}
+unsafe impl Send for Space<'_> {}
 
-impl Space {
-    /// Space for a call of a function with this signature.
-    #[inline]
-    pub(crate) fn new(signature: &Signature) -> Space {
-        let slots = signature.slots();
-        let heap = if slots > INLINE { vec![MaybeUninit::uninit(); slots] } else { Vec::new() };
-        Space { inline: [const { MaybeUninit::uninit() }; INLINE], heap, slots, filled: 0 }
-    }
-
-    #[inline]
-    fn all(&mut self) -> &mut [MaybeUninit<ValRaw>] {
-        if self.slots <= INLINE { &mut self.inline[..self.slots] } else { &mut self.heap }
-    }
-
-    /// Adds an argument.
-    #[inline]
-    pub(crate) fn push(&mut self, value: ValRaw) {
-        let position = self.filled;
-        self.all()[position].write(value);
-        self.filled += 1;
-    }
-
+impl Space<'_> {
     /// A result, or an argument if there was no call yet.
     #[inline]
-    pub(crate) fn get(&mut self, position: usize) -> &ValRaw {
+    pub(crate) fn get(&self, position: usize) -> &ValRaw {
         assert!(position < self.filled);
         // SAFETY: the slot has a value (asserted).
-        unsafe { self.all()[position].assume_init_ref() }
+        unsafe { self.slots[position].assume_init_ref() }
     }
 
-    /// Calls `func`, for whose signature the space was made, in its own store, with the arguments that were pushed.
+    /// Calls the function in its store.
     ///
     /// `references` are the arguments that are references, with their positions, where anything may have been pushed.
     /// Each has to be of the type that the signature says, which is checked.
@@ -65,36 +121,31 @@ impl Space {
     pub(crate) fn call(
         &mut self,
         mut ctx: StoreContextMut<'_, Data>,
-        func: &Callee,
         references: &[(usize, Ref)],
     ) -> wasmtime::Result<()> {
-        let signature = &func.signature;
-        assert!(
-            self.slots == signature.slots()
-                && self.filled == signature.params.len()
-                && references.len() == signature.references
-                && ctx.data().shared.id == func.store_id
-        );
+        let signature = &self.func.signature;
+        assert!(self.filled == signature.params.len() && references.len() == signature.references);
         // From here to the call nothing collects garbage, which would invalidate the raw values.
         for (position, reference) in references {
             let value = Val::from(reference.clone());
             if !value.matches_ty(&ctx, &signature.params[*position].to_engine())? {
                 return Err(wasmtime::Error::msg("a function was given a reference of another type"));
             }
-            self.all()[*position].write(value.to_raw(&mut ctx)?);
+            self.slots[*position].write(value.to_raw(&mut ctx)?);
         }
-        // SAFETY: `call_unchecked` asks for a valid array with room for all parameters and all results (asserted),
-        // arguments of the right types (numbers and vectors were pushed, of which any bits are valid; there are as many
-        // references as the signature has, each checked for the position where it is), and no synchronous call inside `call_async`.
-        unsafe { func.func.call_unchecked(&mut ctx, std::ptr::from_mut(self.all()) as *mut [ValRaw]) }?;
+        // SAFETY: `call_unchecked` asks for a valid array with room for all parameters and all results (`Room` has seen
+        // to it), arguments of the right types (numbers and vectors were pushed, of which any bits are valid; there are
+        // as many references as the signature has, each checked for the position where it is), and no synchronous call
+        // inside `call_async`. That the function is one of the store it checks itself.
+        unsafe { self.func.func.call_unchecked(&mut ctx, std::ptr::from_mut(&mut *self.slots) as *mut [ValRaw]) }?;
         self.filled = signature.results.len();
         Ok(())
     }
 
     /// The results of a call whose signature has references, which are rooted in the innermost scope of `ctx`. To be
     /// called before anything else is done with the store.
-    pub(crate) fn results(&mut self, ctx: &mut StoreContextMut<'_, Data>, signature: &Signature) -> Vec<Val> {
-        let types = signature.results.iter().map(Kind::to_engine).enumerate();
+    pub(crate) fn results(&self, ctx: &mut StoreContextMut<'_, Data>) -> Vec<Val> {
+        let types = self.func.signature.results.iter().map(Kind::to_engine).enumerate();
         // SAFETY: the engine wrote the results of a call of this signature in this store just now.
         types.map(|(position, ty)| unsafe { Val::from_raw(&mut *ctx, *self.get(position), ty) }).collect()
     }
@@ -163,7 +214,7 @@ impl Plain {
     pub(crate) fn new(space: &HostSpace<'_>, signature: &Signature) -> Plain {
         assert!(signature.is_plain);
         let mut values: Vec<_> = (0..signature.params.len()).map(|position| *space.get(position)).collect();
-        values.resize(signature.slots(), ValRaw::i64(0));
+        values.resize(signature.slots, ValRaw::i64(0));
         Plain(values)
     }
 

@@ -59,9 +59,22 @@ impl Stack {
     /// is a `RecursionError`.
     #[inline]
     pub(crate) fn with_room<R>(&self, wasm: Option<usize>, work: impl FnOnce() -> R) -> Result<R, Box<PyErr>> {
-        let Some(wasm) = wasm else { return Ok(work()) };
-        let _active = Active::enter(self);
-        if self.remaining() >= wasm.saturating_add(HEADROOM) { Ok(work()) } else { self.on_fresh_stack(wasm, work) }
+        match self.enter(wasm) {
+            Ok(_active) => Ok(work()),
+            Err(lacking) => lacking.on_fresh_stack(work),
+        }
+    }
+
+    /// The first half of `with_room`, for those who do not want to have two ways through one piece of code.
+    #[inline]
+    pub(crate) fn enter(&self, wasm: Option<usize>) -> Result<Active<'_>, Lacking<'_>> {
+        let Some(wasm) = wasm else { return Ok(Active(None)) };
+        let active = Active::new(self);
+        if self.remaining() >= wasm.saturating_add(HEADROOM) {
+            Ok(active)
+        } else {
+            Err(Lacking { active, stack: self, wasm })
+        }
     }
 
     /// How many bytes of stack are left; as many as one can think of where the system does not tell.
@@ -74,37 +87,50 @@ impl Stack {
         }
         here.saturating_sub(self.lowest.get())
     }
-
-    #[cold]
-    fn on_fresh_stack<R>(&self, wasm: usize, work: impl FnOnce() -> R) -> Result<R, Box<PyErr>> {
-        if self.active.get() > 1 {
-            return Err(Box::new(PyRecursionError::new_err(
-                "the native stack has no room for another WebAssembly call: calls into several stores are nested \
-                 too deeply",
-            )));
-        }
-        let lowest = self.lowest.take();
-        let grown = AssertUnwindSafe(|| stacker::grow(wasm.saturating_add(FRESH), work));
-        let result = catch_unwind(grown).map_err(|payload| Box::new(panicked(&*payload)));
-        self.lowest.set(lowest);
-        result
-    }
 }
 
-/// Counts the outermost calls that are under way on a thread.
-struct Active<'t>(&'t Stack);
+/// Counts the outermost calls that are under way on a thread, while it lives.
+pub(crate) struct Active<'t>(Option<&'t Stack>);
 
 impl Active<'_> {
     #[inline]
-    fn enter(stack: &Stack) -> Active<'_> {
+    fn new(stack: &Stack) -> Active<'_> {
         stack.active.set(stack.active.get() + 1);
-        Active(stack)
+        Active(Some(stack))
     }
 }
 
 impl Drop for Active<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.active.set(self.0.active.get() - 1);
+        if let Some(stack) = self.0 {
+            stack.active.set(stack.active.get() - 1);
+        }
+    }
+}
+
+/// There is not enough room.
+pub(crate) struct Lacking<'t> {
+    active: Active<'t>,
+    stack: &'t Stack,
+    wasm: usize,
+}
+
+impl Lacking<'_> {
+    /// The second half of `with_room`.
+    #[cold]
+    pub(crate) fn on_fresh_stack<R>(self, work: impl FnOnce() -> R) -> Result<R, Box<PyErr>> {
+        let Lacking { active: _active, stack, wasm } = self;
+        if stack.active.get() > 1 {
+            return Err(Box::new(PyRecursionError::new_err(
+                "the native stack has no room for another WebAssembly call: calls into several stores are nested \
+                 too deeply",
+            )));
+        }
+        let lowest = stack.lowest.take();
+        let grown = AssertUnwindSafe(|| stacker::grow(wasm.saturating_add(FRESH), work));
+        let result = catch_unwind(grown).map_err(|payload| Box::new(panicked(&*payload)));
+        stack.lowest.set(lowest);
+        result
     }
 }

@@ -31,7 +31,8 @@ pub(crate) enum Kind {
     F32,
     F64,
     V128,
-    Ref(RefType),
+    /// In a box because it is large: what most calls look at fits into a few bytes.
+    Ref(Box<RefType>),
 }
 
 impl Kind {
@@ -42,7 +43,7 @@ impl Kind {
             ValType::F32 => Kind::F32,
             ValType::F64 => Kind::F64,
             ValType::V128 => Kind::V128,
-            ValType::Ref(ty) => Kind::Ref(ty.clone()),
+            ValType::Ref(ty) => Kind::Ref(Box::new(ty.clone())),
         }
     }
 
@@ -53,7 +54,7 @@ impl Kind {
             Kind::F32 => ValType::F32,
             Kind::F64 => ValType::F64,
             Kind::V128 => ValType::V128,
-            Kind::Ref(ty) => ValType::Ref(ty.clone()),
+            Kind::Ref(ty) => ValType::Ref((**ty).clone()),
         }
     }
 
@@ -71,6 +72,8 @@ pub(crate) struct Signature {
     pub(crate) is_plain: bool,
     /// How many parameters are references.
     pub(crate) references: usize,
+    /// How many raw values a call needs room for: parameters and results share it.
+    pub(crate) slots: usize,
 }
 
 impl Signature {
@@ -79,12 +82,8 @@ impl Signature {
         let results: Box<[Kind]> = ty.results().map(|ty| Kind::of(&ty)).collect();
         let is_plain = !params.iter().chain(&results).any(Kind::is_reference);
         let references = params.iter().filter(|kind| kind.is_reference()).count();
-        Signature { params, results, is_plain, references }
-    }
-
-    /// How many raw values a call needs room for: parameters and results share it.
-    pub(crate) fn slots(&self) -> usize {
-        self.params.len().max(self.results.len())
+        let slots = params.len().max(results.len());
+        Signature { params, results, is_plain, references, slots }
     }
 }
 
@@ -109,7 +108,7 @@ impl std::fmt::Display for Kind {
             Kind::F32 => f.write_str("f32"),
             Kind::F64 => f.write_str("f64"),
             Kind::V128 => f.write_str("v128"),
-            Kind::Ref(ty) => ValueType(ty.clone().into()).fmt(f),
+            Kind::Ref(ty) => ValueType((**ty).clone().into()).fmt(f),
         }
     }
 }
@@ -240,7 +239,15 @@ pub(crate) fn to_raw(kind: &Kind, value: &Bound<'_, PyAny>) -> PyResult<ValRaw> 
 }
 
 /// Converts the raw bits of a value that is no reference.
+#[inline]
 pub(crate) fn from_raw<'py>(py: Python<'py>, kind: &Kind, raw: &ValRaw) -> Bound<'py, PyAny> {
+    match kind {
+        Kind::I32 => PyInt::new(py, raw.get_i32()).into_any(),
+        _ => from_raw_any(py, kind, raw),
+    }
+}
+
+fn from_raw_any<'py>(py: Python<'py>, kind: &Kind, raw: &ValRaw) -> Bound<'py, PyAny> {
     match kind {
         Kind::I32 => PyInt::new(py, raw.get_i32()).into_any(),
         Kind::I64 => PyInt::new(py, raw.get_i64()).into_any(),
@@ -253,9 +260,10 @@ pub(crate) fn from_raw<'py>(py: Python<'py>, kind: &Kind, raw: &ValRaw) -> Bound
 
 /// Converts any value. Reference values are rooted in the innermost root scope of `ctx`.
 pub(crate) fn to_val(ctx: &mut StoreContextMut<'_, Data>, kind: &Kind, value: &Bound<'_, PyAny>) -> PyResult<Val> {
-    let raw = match kind {
-        Kind::Ref(ty) => return Ok(to_ref(ctx, ty, value)?.into()),
-        _ => to_raw(kind, value)?,
+    let raw = match (kind, quick(kind, value)) {
+        (_, Some(bits)) => ValRaw::u64(bits),
+        (Kind::Ref(ty), None) => return Ok(to_ref(ctx, ty, value)?.into()),
+        (_, None) => to_raw(kind, value)?,
     };
     Ok(match kind {
         Kind::I32 => Val::I32(raw.get_i32()),
@@ -300,7 +308,7 @@ fn wrong_reference(ty: &RefType, expected: &str, value: &Bound<'_, PyAny>) -> Py
 
 /// Converts a reference, which is rooted in the innermost root scope of `ctx`.
 pub(crate) fn to_ref(ctx: &mut StoreContextMut<'_, Data>, ty: &RefType, value: &Bound<'_, PyAny>) -> PyResult<Ref> {
-    if let Some(inner) = unwrap_val(value, &Kind::Ref(ty.clone()))? {
+    if let Some(inner) = unwrap_val(value, &Kind::Ref(Box::new(ty.clone())))? {
         return to_ref(ctx, ty, &inner);
     }
     if value.is_none() {

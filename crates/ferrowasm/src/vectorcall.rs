@@ -12,54 +12,6 @@ use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyClass};
 use smallvec::SmallVec;
 
-/// Positional arguments, wherever they lie.
-pub(crate) trait Args<'py> {
-    fn count(&self) -> usize;
-    fn item(&self, index: usize) -> PyResult<Borrowed<'_, 'py, PyAny>>;
-}
-
-impl<'py> Args<'py> for Bound<'py, PyTuple> {
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn item(&self, index: usize) -> PyResult<Borrowed<'_, 'py, PyAny>> {
-        self.get_borrowed_item(index)
-    }
-}
-
-/// Arguments on the interpreter's stack.
-#[derive(Clone, Copy)]
-pub(crate) struct Stack<'a, 'py> {
-    py: Python<'py>,
-    first: *const *mut ffi::PyObject,
-    len: usize,
-    borrowed: PhantomData<&'a PyAny>,
-}
-
-impl<'a, 'py> Stack<'a, 'py> {
-    /// The first argument and the ones after it.
-    pub(crate) fn split_first(&self) -> Option<(Borrowed<'a, 'py, PyAny>, Stack<'a, 'py>)> {
-        let len = self.len.checked_sub(1)?;
-        // SAFETY: there is a first argument; the one after it is one past the end at most. The caller keeps the
-        // arguments alive for the call.
-        let (first, rest) = unsafe { (Borrowed::from_ptr(self.py, *self.first), self.first.add(1)) };
-        Some((first, Stack { first: rest, len, ..*self }))
-    }
-}
-
-impl<'py> Args<'py> for Stack<'_, 'py> {
-    fn count(&self) -> usize {
-        self.len
-    }
-
-    fn item(&self, index: usize) -> PyResult<Borrowed<'_, 'py, PyAny>> {
-        assert!(index < self.len);
-        // SAFETY: the index is in range (asserted), and the caller keeps the arguments alive for the call.
-        Ok(unsafe { Borrowed::from_ptr(self.py, *self.first.add(index)) })
-    }
-}
-
 /// Positional arguments for a Python callable, collected without a tuple.
 struct Arguments<'py>(SmallVec<[Option<Bound<'py, PyAny>>; 8]>);
 
@@ -109,7 +61,7 @@ pub(crate) trait Callable: PyClass<Frozen = pyo3::pyclass::boolean_struct::True>
     /// Where in the Rust value the pointer is.
     const OFFSET: usize;
 
-    fn call<'py>(slf: &Bound<'py, Self>, args: Stack<'_, 'py>) -> PyResult<Bound<'py, PyAny>>;
+    fn call<'py>(slf: &Bound<'py, Self>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>>;
 }
 
 /// The function pointer that objects of a `Callable` class carry, made with `Pointer::of::<Class>()`.
@@ -156,35 +108,48 @@ unsafe fn call<C: Callable>(
     let len = unsafe { ffi::PyVectorcall_NARGS(count as usize) } as usize;
     // SAFETY: by contract; the reference is borrowed for the call.
     let callable = unsafe { Borrowed::from_ptr(py, callable) };
-    let args = Stack { py, first: args, len, borrowed: PhantomData };
     if keywords.is_null() {
         // SAFETY: by contract; subclasses have the value of `C` at the same place.
         let callable = unsafe { callable.cast_unchecked::<C>() };
-        return C::call(&callable, args).map(Bound::into_ptr);
+        // SAFETY: by contract.
+        return C::call(&callable, unsafe { borrowed(py, args, len) }).map(Bound::into_ptr);
     }
     // SAFETY: by contract.
-    unsafe { call_with_keywords(args, callable, keywords) }
+    unsafe { call_with_keywords(py, callable, args, len, keywords) }
 }
 
 /// # Safety
 ///
-/// As for `call`; `args` are the positional arguments, and those behind `keywords` follow.
+/// `first` is the address of `len` objects, which stay there and alive for `'a`.
+#[inline]
+unsafe fn borrowed<'a, 'py>(_py: Python<'py>, first: *const *mut ffi::PyObject, len: usize) -> &'a [Bound<'py, PyAny>] {
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: by contract. A `Bound` is a pointer to an object, as said above; none is dropped.
+    unsafe { std::slice::from_raw_parts(first.cast(), len) }
+}
+
+/// # Safety
+///
+/// As for `call`; there are `len` positional arguments, and those behind `keywords` follow.
 #[cold]
 unsafe fn call_with_keywords(
-    args: Stack<'_, '_>,
+    py: Python<'_>,
     callable: Borrowed<'_, '_, PyAny>,
+    args: *const *mut ffi::PyObject,
+    len: usize,
     keywords: *mut ffi::PyObject,
 ) -> PyResult<*mut ffi::PyObject> {
-    let (py, len) = (args.py, args.len);
     // SAFETY: a tuple of the names of the keyword arguments, whose values follow the positional ones.
     let names = unsafe { Borrowed::from_ptr(py, keywords) };
     let names = names.cast::<PyTuple>()?;
-    let all = Stack { len: len + names.len(), ..args };
+    // SAFETY: by contract.
+    let (positional, named) = unsafe { borrowed(py, args, len + names.len()) }.split_at(len);
     let keywords = PyDict::new(py);
-    for (position, name) in names.iter().enumerate() {
-        keywords.set_item(name, all.item(len + position)?)?;
+    for (name, value) in names.iter().zip(named) {
+        keywords.set_item(name, value)?;
     }
-    let positional = (0..len).map(|index| args.item(index)).collect::<PyResult<Vec<_>>>()?;
     let positional = PyTuple::new(py, positional)?;
     // SAFETY: `tp_call` of the class is there, since it has a `__call__`.
     let tp_call = unsafe { (*ffi::Py_TYPE(callable.as_ptr())).tp_call };

@@ -53,8 +53,8 @@ impl Call {
         *self.lock() = state;
     }
 
-    /// Goes on with the call. `Ok` is what it yields; its end is a `StopIteration`.
-    fn go<'py>(&self, py: Python<'py>, input: Input<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// Goes on with the call.
+    pub(super) fn go<'py>(&self, py: Python<'py>, input: Input<'py>) -> PyResult<Progress<'py>> {
         let (operation, drive, input) = match (self.take()?, input) {
             (State::Suspended(operation, drive), input) => (operation, Ok(drive), Some(input)),
             (State::Created(operation), Input::Send(value)) if value.is_none() => {
@@ -77,16 +77,24 @@ impl Call {
         match (progress, drive) {
             (Ok(Progress::Suspended(value)), Some(drive)) => {
                 self.put(State::Suspended(operation, drive));
-                Ok(value)
+                Ok(Progress::Suspended(value))
             }
-            (Ok(Progress::Suspended(value) | Progress::Finished(value)), _) => {
+            (Ok(progress), _) => {
                 self.put(State::Done);
-                Err(PyStopIteration::new_err((value.unbind(),)))
+                Ok(progress)
             }
             (Err(error), _) => {
                 self.put(State::Done);
                 Err(not_stop(py, error))
             }
+        }
+    }
+
+    /// The same as the methods of a coroutine have it: `Ok` is what the call yields; its end is a `StopIteration`.
+    fn step<'py>(&self, py: Python<'py>, input: Input<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.go(py, input)? {
+            Progress::Suspended(value) => Ok(value),
+            Progress::Finished(value) => Err(PyStopIteration::new_err((value.unbind(),))),
         }
     }
 
@@ -141,12 +149,12 @@ impl Call {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.go(py, Input::Send(py.None().into_bound(py)))
+        self.step(py, Input::Send(py.None().into_bound(py)))
     }
 
     /// Go on with the call, with the result of what it has yielded.
     fn send<'py>(&self, value: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.go(value.py(), Input::Send(value))
+        self.step(value.py(), Input::Send(value))
     }
 
     /// Raise an exception where the call waits: in the host function, or else in place of the call's result.
@@ -158,7 +166,7 @@ impl Call {
         tb: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let error = thrown(typ, val, tb)?;
-        self.go(typ.py(), Input::Throw(error))
+        self.step(typ.py(), Input::Throw(error))
     }
 
     /// End the call where it waits: the host function gets a `GeneratorExit`, and the WebAssembly code does not go on.

@@ -20,6 +20,7 @@ mod operation;
 mod operations;
 mod owned;
 mod readiness;
+mod send;
 mod wake;
 
 pub(crate) use aside::{attached, convert, release};
@@ -33,3 +34,4 @@ pub(crate) use instantiation::{
 pub(crate) use operation::{Held, Operation, Outcome, Work};
 pub(crate) use operations::{FuncCall, call_blocking};
 pub(crate) use readiness::ready;
+pub(crate) use send::announce;

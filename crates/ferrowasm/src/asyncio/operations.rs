@@ -13,7 +13,6 @@ use crate::func::{Callee, Func};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
 use crate::values;
-use crate::vectorcall::Args;
 
 /// A call of a function.
 pub(crate) struct FuncCall {
@@ -51,7 +50,7 @@ impl Operation for FuncCall {
     }
 
     fn begin<'c>(&self, py: Python<'_>, ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
-        begin(self.func.get().callee()?, ctx, self.args.bind(py))
+        begin(self.func.get().callee()?, ctx, self.args.bind(py).as_slice())
     }
 
     fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
@@ -68,13 +67,13 @@ impl Held for FuncCall {
 }
 
 /// A synchronous call of a function, with what it borrows from its caller.
-struct Blocking<'a, 'py, A> {
+struct Blocking<'a, 'py> {
     callee: &'a Callee,
     store: &'a Bound<'py, PyAny>,
-    args: &'a A,
+    args: &'a [Bound<'py, PyAny>],
 }
 
-impl<'py, A: Args<'py>> Operation for Blocking<'_, 'py, A> {
+impl Operation for Blocking<'_, '_> {
     fn name(&self) -> &'static str {
         "Func.__call__"
     }
@@ -96,19 +95,23 @@ impl<'py, A: Args<'py>> Operation for Blocking<'_, 'py, A> {
 pub(crate) fn call_blocking<'py>(
     callee: &Callee,
     store: &Bound<'py, PyAny>,
-    args: &impl Args<'py>,
+    args: &[Bound<'py, PyAny>],
 ) -> PyResult<Bound<'py, PyAny>> {
     blocking::complete(store.py(), &Blocking { callee, store, args })
 }
 
 /// Converts the arguments of a call and makes its future.
-fn begin<'c, 'py>(callee: &Callee, mut ctx: StoreContextMut<'c, Data>, args: &impl Args<'py>) -> PyResult<Work<'c>> {
+fn begin<'c, 'py>(
+    callee: &Callee,
+    mut ctx: StoreContextMut<'c, Data>,
+    args: &[Bound<'py, PyAny>],
+) -> PyResult<Work<'c>> {
     let func = callee.func;
     let count = callee.signature.results.len();
     if callee.signature.is_plain {
-        let mut params = Vec::with_capacity(args.count());
-        for (position, kind) in callee.signature.params.iter().enumerate() {
-            params.push(callee.convert(&mut ctx, position, kind, &*args.item(position)?)?);
+        let mut params = Vec::with_capacity(args.len());
+        for (position, (kind, given)) in callee.signature.params.iter().zip(args).enumerate() {
+            params.push(callee.convert(&mut ctx, position, kind, given)?);
         }
         return Ok(Box::pin(async move {
             let mut results = vec![Val::I32(0); count];
@@ -116,13 +119,12 @@ fn begin<'c, 'py>(callee: &Callee, mut ctx: StoreContextMut<'c, Data>, args: &im
             Ok(Outcome::Values(results.into_iter().map(OwnedVal::Plain).collect()))
         }));
     }
-    let mut params = Vec::with_capacity(args.count());
+    let mut params = Vec::with_capacity(args.len());
     {
         let mut scope = RootScope::new(&mut ctx);
-        for (position, kind) in callee.signature.params.iter().enumerate() {
+        for (position, (kind, given)) in callee.signature.params.iter().zip(args).enumerate() {
             let mut ctx = scope.as_context_mut();
-            let given = args.item(position)?;
-            let value = callee.convert(&mut ctx, position, kind, &given)?;
+            let value = callee.convert(&mut ctx, position, kind, given)?;
             params.push(OwnedVal::new(&mut ctx, &value).or_raise(given.py())?);
         }
     }

@@ -15,7 +15,7 @@ use crate::errors::{OrRaise, wasmtime_error};
 use crate::gil::Pace;
 use crate::store::cell::{Entry, Shared};
 use crate::store::{Data, StoreArg};
-use crate::vectorcall::{self, Args, Callable, Stack};
+use crate::vectorcall::{self, Callable};
 
 /// A function of a component's instance. Call it with the store followed by its arguments: `f(store, 1, "two")`. A
 /// function without result gives `None`.
@@ -61,9 +61,9 @@ impl Func {
         Func { vectorcall: vectorcall::Pointer::of::<Func>(), store_id, func, plan, form }
     }
 
-    fn call<'py>(&self, store: &Bound<'py, PyAny>, args: &impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(&self, store: &Bound<'py, PyAny>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
         let py = store.py();
-        let mut entry = self.enter(store, args.count())?;
+        let mut entry = self.enter(store, args.len())?;
         if asyncio::needs_fiber(&mut entry) {
             drop(entry);
             return operations::call_blocking(self, store, args);
@@ -90,7 +90,13 @@ impl Func {
     }
 
     /// Converts the arguments of a call.
-    fn lower<'py>(&self, py: Python<'py>, shared: &Shared, args: &impl Args<'py>, image: &mut Image) -> PyResult<()> {
+    fn lower<'py>(
+        &self,
+        py: Python<'py>,
+        shared: &Shared,
+        args: &[Bound<'py, PyAny>],
+        image: &mut Image,
+    ) -> PyResult<()> {
         let Plan { probed, names, .. } = &*self.plan;
         let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
         Lowering::new(py, shared, &resource_type, image).params(&probed.params, names, args)
@@ -101,7 +107,7 @@ impl Func {
         &self,
         py: Python<'py>,
         mut ctx: StoreContextMut<'c, Data>,
-        args: &impl Args<'py>,
+        args: &[Bound<'py, PyAny>],
     ) -> PyResult<Work<'c>> {
         if self.plan.is_async {
             return Err(wasmtime_error(py, "functions that are async in WIT cannot be called asynchronously yet"));
@@ -127,9 +133,9 @@ fn imports_wasi(component: &Component) -> bool {
 impl Callable for Func {
     const OFFSET: usize = std::mem::offset_of!(Func, vectorcall);
 
-    fn call<'py>(slf: &Bound<'py, Self>, args: Stack<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(slf: &Bound<'py, Self>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
         match args.split_first() {
-            Some((store, params)) => slf.get().call(&store, &params),
+            Some((store, params)) => slf.get().call(store, params),
             None => Err(PyTypeError::new_err(
                 "a component function is called with the store and its arguments, got nothing",
             )),
@@ -170,7 +176,7 @@ impl Func {
     ) -> PyResult<Bound<'py, PyAny>> {
         // The first call tells the interpreter of the quicker way.
         vectorcall::announce(slf);
-        slf.get().call(store, params)
+        slf.get().call(store, params.as_slice())
     }
 
     /// Call the function asynchronously: `await func.call_async(store, *params)`.

@@ -19,7 +19,6 @@ use crate::asyncio::{self, Held, Operation, Outcome, Work};
 use crate::errors::{Misuse, component_error};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
-use crate::vectorcall::Args;
 
 /// A call of a function.
 pub(super) struct FuncCall {
@@ -54,7 +53,7 @@ impl Operation for FuncCall {
     }
 
     fn begin<'c>(&self, py: Python<'_>, ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
-        self.func.get().begin(py, ctx, self.args.bind(py))
+        self.func.get().begin(py, ctx, self.args.bind(py).as_slice())
     }
 
     fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
@@ -75,19 +74,19 @@ impl Held for FuncCall {
 }
 
 /// A synchronous call of a function, with what it borrows from its caller.
-struct Blocking<'a, 'py, A> {
+struct Blocking<'a, 'py> {
     func: &'a Func,
     store: &'a Bound<'py, PyAny>,
-    args: &'a A,
+    args: &'a [Bound<'py, PyAny>],
 }
 
-impl<'py, A: Args<'py>> Operation for Blocking<'_, 'py, A> {
+impl Operation for Blocking<'_, '_> {
     fn name(&self) -> &'static str {
         "Func.__call__"
     }
 
     fn enter<'a>(&'a self, _py: Python<'a>) -> PyResult<Entry<'a>> {
-        self.func.enter(self.store, self.args.count())
+        self.func.enter(self.store, self.args.len())
     }
 
     fn begin<'c>(&self, _py: Python<'_>, ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
@@ -107,7 +106,7 @@ impl<'py, A: Args<'py>> Operation for Blocking<'_, 'py, A> {
 pub(super) fn call_blocking<'py>(
     func: &Func,
     store: &Bound<'py, PyAny>,
-    args: &impl Args<'py>,
+    args: &[Bound<'py, PyAny>],
 ) -> PyResult<Bound<'py, PyAny>> {
     asyncio::complete(store.py(), &Blocking { func, store, args })
 }

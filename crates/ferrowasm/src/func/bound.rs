@@ -12,7 +12,8 @@ use crate::errors::wasmtime_error;
 use crate::gil::Policy;
 use crate::interrupt::deadline::{self, Guard};
 use crate::store::{Store, StoreArg};
-use crate::vectorcall::{self, Args, Callable, Pointer, Stack};
+use crate::thread;
+use crate::vectorcall::{self, Callable, Pointer};
 
 /// A function bound to its store, made by `Func.bind`: called with the arguments alone.
 ///
@@ -61,12 +62,14 @@ impl BoundFunc {
     }
 
     #[inline]
-    fn invoke<'py>(&self, py: Python<'py>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn invoke<'py>(&self, py: Python<'py>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
         if let Some(timeout) = self.timeout {
             return self.invoke_within(py, timeout, args);
         }
         let callee = self.func.get().callee()?;
-        callee.call_in(self.store.bind(py).as_any(), self.store.get().cell.enter_attached(py)?, self.policy, args)
+        let thread = thread::current(py);
+        let entry = self.store.get().cell.enter_attached(py, thread)?;
+        callee.call_in(thread, self.store.bind(py).as_any(), entry, self.policy, args)
     }
 
     #[cold]
@@ -74,14 +77,15 @@ impl BoundFunc {
         &self,
         py: Python<'py>,
         timeout: Duration,
-        args: impl Args<'py>,
+        args: &[Bound<'py, PyAny>],
     ) -> PyResult<Bound<'py, PyAny>> {
         let callee = self.func.get().callee()?;
         let cell = &self.store.get().cell;
-        let entry = cell.enter_attached(py)?;
+        let thread = thread::current(py);
+        let entry = cell.enter_attached(py, thread)?;
         // Set when the store is this call's, which no other call is to be ended for.
         let _deadline = Guard::new(&cell.shared.deadlines, timeout);
-        callee.call_in(self.store.bind(py).as_any(), entry, self.policy, args)
+        callee.call_in(thread, self.store.bind(py).as_any(), entry, self.policy, args)
     }
 }
 
@@ -100,7 +104,7 @@ impl BoundFunc {
     #[pyo3(signature = (*params))]
     fn __call__<'py>(slf: &Bound<'py, Self>, params: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         vectorcall::announce(slf);
-        slf.get().invoke(slf.py(), params.clone())
+        slf.get().invoke(slf.py(), params.as_slice())
     }
 
     fn __repr__(&self) -> String {
@@ -120,7 +124,7 @@ impl Callable for BoundFunc {
     const OFFSET: usize = std::mem::offset_of!(BoundFunc, vectorcall);
 
     #[inline]
-    fn call<'py>(slf: &Bound<'py, Self>, args: Stack<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn call<'py>(slf: &Bound<'py, Self>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
         slf.get().invoke(slf.py(), args)
     }
 }

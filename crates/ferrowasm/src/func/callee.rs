@@ -6,13 +6,13 @@ use smallvec::SmallVec;
 use wasmtime::{AsContextMut, Ref, RootScope, StoreContextMut, Val, ValRaw};
 
 use crate::asyncio::call_blocking;
-use crate::errors::{signature_error, with_thrown};
+use crate::errors::{Misuse, signature_error, with_thrown};
 use crate::gil::{self, Pace, Policy};
-use crate::raw::Space;
+use crate::raw::{Room, Space};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
+use crate::thread::{self, Thread};
 use crate::values::{self, Kind, Signature};
-use crate::vectorcall::Args;
 
 /// A function with what the binding knows about it.
 pub(crate) struct Callee {
@@ -31,31 +31,41 @@ impl Callee {
 
     /// Calls the function with `args` in the store that `store` stands for.
     #[inline]
-    pub(super) fn call<'py>(&self, store: &Bound<'py, PyAny>, args: impl Args<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        self.call_in(store, entry, None, args)
+    pub(super) fn call<'py>(
+        &self,
+        store: &Bound<'py, PyAny>,
+        args: &[Bound<'py, PyAny>],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let thread = thread::current(store.py());
+        let entry = StoreArg::new(store)?.enter_on(thread)?;
+        if entry.shared.id != self.store_id {
+            return Err(Misuse::WrongStore("Func").into());
+        }
+        self.call_in(thread, store, entry, None, args)
     }
 
-    /// The same for the function's store, which was entered through `store`. `policy` replaces the engine's.
+    /// The same for the function's store, which was entered through `store` on this thread. `policy` replaces the
+    /// engine's.
     #[inline]
     pub(super) fn call_in<'py>(
         &self,
+        thread: &Thread,
         store: &Bound<'py, PyAny>,
         mut entry: Entry<'_>,
         policy: Option<Policy>,
-        args: impl Args<'py>,
+        args: &[Bound<'py, PyAny>],
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = store.py();
-        self.check_count(py, args.count())?;
+        self.check_count(py, args.len())?;
         if entry.is_suspended() || entry.ctx().data().requires_fiber(self.signature.is_plain) {
             drop(entry);
-            return call_blocking(self, store, &args);
+            return call_blocking(self, store, args);
         }
         let policy = policy.unwrap_or_else(|| entry.ctx().data().gil);
         if self.signature.is_plain {
-            self.call_plain(py, &mut entry, policy, args)
+            self.call_plain(py, thread, &mut entry, policy, args)
         } else {
-            self.call_any(py, &mut entry, policy, args)
+            self.call_any(py, thread, &mut entry, policy, args)
         }
     }
 
@@ -83,70 +93,84 @@ impl Callee {
     }
 
     /// Numbers and vectors.
+    ///
+    /// What most calls need is here, and the rest in functions of its own: the processor has few registers.
     #[inline]
     fn call_plain<'py>(
         &self,
         py: Python<'py>,
+        thread: &Thread,
         entry: &mut Entry<'_>,
         policy: Policy,
-        args: impl Args<'py>,
+        args: &[Bound<'py, PyAny>],
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mut space = Space::new(&self.signature);
-        for (position, kind) in self.signature.params.iter().enumerate() {
-            let arg = args.item(position)?;
-            // Bits that go from a register to their slot: the processor would stall on a result that is written and copied.
-            match values::quick(kind, &arg) {
-                Some(bits) => space.push(ValRaw::u64(bits)),
-                None => match values::to_raw(kind, &arg) {
-                    Ok(value) => space.push(value),
-                    Err(error) => return Err(in_argument(py, position, error)),
-                },
-            }
+        let mut room = Room::new();
+        let mut arguments = room.arguments(self);
+        while arguments.push_quick(args) < args.len() {
+            arguments.push(self.convert_raw(args, arguments.count())?);
         }
-        let room = entry.room();
+        let mut space = arguments.complete();
+        let stack = entry.room();
         let ctx = entry.ctx();
-        if let Err(error) = gil::call(py, room, policy, &self.pace, || space.call(ctx, self, &[])) {
+        if let Err(error) = gil::call_on(py, thread, stack, policy, &self.pace, || space.call(ctx, &[])) {
             return Err(with_thrown(py, entry.ctx(), *error));
         }
         match &*self.signature.results {
-            [] => Ok(py.None().into_bound(py)),
             [kind] => Ok(values::from_raw(py, kind, space.get(0))),
-            kinds => {
-                let values = kinds.iter().enumerate().map(|(place, kind)| values::from_raw(py, kind, space.get(place)));
-                Ok(PyList::new(py, values)?.into_any())
-            }
+            _ => self.list_results(py, &space),
         }
     }
 
+    /// Converts an argument that is no reference and wants a closer look.
+    #[cold]
+    fn convert_raw(&self, args: &[Bound<'_, PyAny>], position: usize) -> PyResult<ValRaw> {
+        let (kind, arg) = (&self.signature.params[position], &args[position]);
+        values::to_raw(kind, arg).map_err(|error| in_argument(arg.py(), position, error))
+    }
+
+    /// Any number of results that are no references.
+    #[inline(never)]
+    fn list_results<'py>(&self, py: Python<'py>, space: &Space<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let kinds = &self.signature.results;
+        if kinds.is_empty() {
+            return Ok(py.None().into_bound(py));
+        }
+        let values = kinds.iter().enumerate().map(|(place, kind)| values::from_raw(py, kind, space.get(place)));
+        Ok(PyList::new(py, values)?.into_any())
+    }
+
     /// References among them: they are rooted for the time of the call.
+    #[inline(never)]
     fn call_any<'py>(
         &self,
         py: Python<'py>,
+        thread: &Thread,
         entry: &mut Entry<'_>,
         policy: Policy,
-        args: impl Args<'py>,
+        args: &[Bound<'py, PyAny>],
     ) -> PyResult<Bound<'py, PyAny>> {
-        let room = entry.room();
+        let stack = entry.room();
         let mut scope = RootScope::new(entry.ctx());
-        let mut space = Space::new(&self.signature);
+        let mut room = Room::new();
+        let mut arguments = room.arguments(self);
         let mut references: SmallVec<[(usize, Ref); 4]> = SmallVec::new();
-        for (position, kind) in self.signature.params.iter().enumerate() {
-            let arg = args.item(position)?;
+        for (position, (kind, arg)) in self.signature.params.iter().zip(args).enumerate() {
             let value = match kind {
-                Kind::Ref(ty) => values::to_ref(&mut scope.as_context_mut(), ty, &arg).map(|reference| {
+                Kind::Ref(ty) => values::to_ref(&mut scope.as_context_mut(), ty, arg).map(|reference| {
                     references.push((position, reference));
                     ValRaw::i64(0)
                 }),
-                _ => values::to_raw(kind, &arg),
+                _ => values::to_raw(kind, arg),
             };
-            space.push(value.map_err(|error| in_argument(py, position, error))?);
+            arguments.push(value.map_err(|error| in_argument(py, position, error))?);
         }
-        let call = || space.call(scope.as_context_mut(), self, &references);
-        if let Err(error) = gil::call(py, room, policy, &self.pace, call) {
+        let mut space = arguments.complete();
+        let call = || space.call(scope.as_context_mut(), &references);
+        if let Err(error) = gil::call_on(py, thread, stack, policy, &self.pace, call) {
             return Err(with_thrown(py, scope.as_context_mut(), *error));
         }
         let mut ctx = scope.as_context_mut();
-        let results = space.results(&mut ctx, &self.signature);
+        let results = space.results(&mut ctx);
         let mut values = results.iter().map(|value| values::from_val(py, &mut ctx, value));
         match results.len() {
             0 => Ok(py.None().into_bound(py)),

@@ -84,10 +84,8 @@ impl Interrupts {
 
     #[inline]
     fn epoch_passed(&self) -> bool {
-        match (&self.engine, self.epoch_deadline) {
-            (Some(engine), Some(deadline)) => engine.epoch() >= deadline,
-            _ => false,
-        }
+        let Some(deadline) = self.epoch_deadline else { return false };
+        self.engine.as_ref().is_some_and(|engine| engine.epoch() >= deadline)
     }
 
     /// The error that ends the call if a deadline has passed.
@@ -133,20 +131,25 @@ pub(crate) fn set_epoch_deadline(ctx: &mut StoreContextMut<'_, Data>, ticks: u64
 /// To be called before an outermost call of a store: the next tick runs `on_epoch`, and there will be one.
 #[inline]
 pub(crate) fn begin(ctx: &mut StoreContextMut<'_, Data>) {
-    if !ctx.data().interrupts.engine.as_ref().is_some_and(|engine| engine.checks_epoch) {
+    let data = ctx.data_mut();
+    if !data.engine.checks_epoch {
         return;
     }
-    ctx.data_mut().interrupts.ticks = 0;
+    data.interrupts.ticks = 0;
     // Which reads the epoch. The mark comes after it: the other way round, this thread might not run in between for so
     // long that the ticks stop, and the epoch that it reads then would be the last one.
     arm(ctx);
-    if let Some(engine) = &ctx.data().interrupts.engine {
-        ticker::keep_ticking(engine);
-        if engine.shared_memory {
-            waits::begin();
-            waits::enter(&ctx.data().shared);
-        }
+    let engine = &ctx.data().engine;
+    ticker::keep_ticking(engine);
+    if engine.shared_memory {
+        begin_waits(ctx);
     }
+}
+
+#[cold]
+fn begin_waits(ctx: &StoreContextMut<'_, Data>) {
+    waits::begin();
+    waits::enter(&ctx.data().shared);
 }
 
 /// Has compiled code call `on_epoch` at the next tick, or at once if a deadline may have passed.

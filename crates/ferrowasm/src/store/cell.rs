@@ -25,7 +25,7 @@ use super::views::Views;
 use crate::asyncio::fibers::Fibers;
 use crate::errors::Misuse;
 use crate::interrupt::{self, deadline::Deadlines, waits::Memories};
-use crate::thread;
+use crate::thread::{self, Thread};
 
 /// `Shared::owner` of a store that no thread is in.
 const IDLE: usize = 0;
@@ -439,11 +439,11 @@ impl StoreCell {
     /// The interpreter lock makes of a load and a store what otherwise takes an atomic exchange: nobody claims a store
     /// without it. (Giving it back is a single store, which can be seen before or after.)
     #[inline]
-    pub(crate) fn enter_attached(&self, _py: Python<'_>) -> Result<Entry<'_>, Misuse> {
+    pub(crate) fn enter_attached(&self, _py: Python<'_>, thread: &Thread) -> Result<Entry<'_>, Misuse> {
         if cfg!(Py_GIL_DISABLED) || self.shared.owner.load(Ordering::Acquire) != IDLE {
             return self.enter();
         }
-        self.shared.owner.store(thread::token(), Ordering::Relaxed);
+        self.shared.owner.store(thread.token(), Ordering::Relaxed);
         // SAFETY: this thread owns the cell, as in `enter`.
         let store = unsafe { (*self.root.get()).as_deref_mut().unwrap_unchecked() };
         Ok(Entry { shared: &self.shared, parked: Parked::Store(NonNull::from(store)) })

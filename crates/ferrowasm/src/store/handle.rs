@@ -7,6 +7,7 @@ use super::cell::Entry;
 use super::context::StoreContext;
 use crate::caller::Caller;
 use crate::errors::{Misuse, expected};
+use crate::thread::{self, Thread};
 
 /// A borrowed `store` argument.
 pub(crate) enum StoreArg<'a, 'py> {
@@ -29,11 +30,25 @@ impl<'a, 'py> StoreArg<'a, 'py> {
         }
     }
 
+    fn py(&self) -> Python<'py> {
+        match self {
+            StoreArg::Store(store) => store.py(),
+            StoreArg::Caller(caller) => caller.py(),
+            StoreArg::Context(context) => context.py(),
+        }
+    }
+
     /// The right to use the store, whichever it is.
     #[inline]
     pub(crate) fn enter(&self) -> PyResult<Entry<'a>> {
+        self.enter_on(thread::current(self.py()))
+    }
+
+    /// The same for who knows the running thread.
+    #[inline]
+    pub(crate) fn enter_on(&self, thread: &Thread) -> PyResult<Entry<'a>> {
         match self {
-            StoreArg::Store(store) => Ok(store.get().cell.enter_attached(store.py())?),
+            StoreArg::Store(store) => Ok(store.get().cell.enter_attached(store.py(), thread)?),
             StoreArg::Caller(caller) => caller.get().frame().enter(),
             StoreArg::Context(context) => context.get().frame().enter(),
         }

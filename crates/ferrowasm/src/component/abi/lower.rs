@@ -20,7 +20,6 @@ use crate::numbers;
 use crate::store::cell::Shared;
 use crate::store::objects::HostResource;
 use crate::values;
-use crate::vectorcall::Args;
 
 /// One lowering of values. Python code may run at any time, so objects that could change are copied before their parts
 /// are looked at.
@@ -47,10 +46,10 @@ impl<'py, 'a> Lowering<'py, 'a> {
     }
 
     /// Lowers the arguments of a call, of which there are as many as parameters. Errors name the parameter.
-    pub(crate) fn params(mut self, params: &Tuple, names: &[String], args: &impl Args<'py>) -> PyResult<()> {
+    pub(crate) fn params(mut self, params: &Tuple, names: &[String], args: &[Bound<'py, PyAny>]) -> PyResult<()> {
         let place = self.start(params, MAX_FLAT_PARAMS);
-        for (index, (member, name)) in params.members.iter().zip(names).enumerate() {
-            if let Err(failure) = self.value(&member.shape, place.part(member.offset), &*args.item(index)?) {
+        for ((member, name), arg) in params.members.iter().zip(names).zip(args) {
+            if let Err(failure) = self.value(&member.shape, place.part(member.offset), arg) {
                 return Err(self.fail(*failure, name));
             }
         }
