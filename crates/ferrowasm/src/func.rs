@@ -1,5 +1,6 @@
 //! `Func`: WebAssembly functions and host functions, callable from Python.
 
+mod asynchronous;
 mod bound;
 mod callee;
 

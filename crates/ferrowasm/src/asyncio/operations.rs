@@ -1,39 +1,60 @@
-//! The operations of the core API: calls of functions, and instantiation.
+//! Calls of functions, of modules and of components, that are awaited or have to run on a fiber all the same.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
-use wasmtime::{AsContextMut, RootScope, StoreContextMut, Val};
+use pyo3::pyclass::boolean_struct::True;
+use pyo3::types::PyTuple;
+use pyo3::{PyClass, Python};
+use wasmtime::StoreContextMut;
 
 use super::blocking;
 use super::operation::{Held, Operation, Outcome, Work};
-use super::owned::OwnedVal;
-use crate::errors::OrRaise;
-use crate::func::{Callee, Func};
+use crate::errors::{to_python, with_thrown};
+use crate::store::Data;
 use crate::store::cell::Entry;
-use crate::store::{Data, StoreArg};
-use crate::values;
 
-/// A call of a function.
-pub(crate) struct FuncCall {
-    func: Py<Func>,
+/// A function of either kind, as its asynchronous calls see it.
+pub(crate) trait Invocable {
+    /// Enters the function's store, for which `store` stands, for a call with so many arguments.
+    fn enter<'a>(&self, store: &'a Bound<'_, PyAny>, given: usize) -> PyResult<Entry<'a>>;
+
+    /// Converts the arguments of a call and makes its future.
+    fn begin<'c>(
+        &self,
+        py: Python<'_>,
+        ctx: StoreContextMut<'c, Data>,
+        args: &[Bound<'_, PyAny>],
+    ) -> PyResult<Work<'c>>;
+
+    /// Converts the results of a call.
+    fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>>;
+
+    /// Converts the error of a call.
+    fn fail(&self, py: Python<'_>, entry: &mut Entry<'_>, error: &wasmtime::Error) -> PyErr {
+        with_thrown(py, entry.ctx(), to_python(py, error))
+    }
+}
+
+/// A call that is awaited.
+pub(crate) struct FuncCall<F> {
+    func: Py<F>,
     store: Py<PyAny>,
     args: Py<PyTuple>,
     in_thread: bool,
 }
 
-impl FuncCall {
+impl<F> FuncCall<F> {
     pub(crate) fn new(
-        func: &Bound<'_, Func>,
+        func: &Bound<'_, F>,
         store: &Bound<'_, PyAny>,
         args: &Bound<'_, PyTuple>,
         in_thread: bool,
-    ) -> FuncCall {
+    ) -> FuncCall<F> {
         FuncCall { func: func.clone().unbind(), store: store.clone().unbind(), args: args.clone().unbind(), in_thread }
     }
 }
 
-impl Operation for FuncCall {
+impl<F: Invocable + PyClass<Frozen = True> + Sync> Operation for FuncCall<F> {
     fn name(&self) -> &'static str {
         "Func.call_async"
     }
@@ -43,22 +64,23 @@ impl Operation for FuncCall {
     }
 
     fn enter<'a>(&'a self, py: Python<'a>) -> PyResult<Entry<'a>> {
-        let callee = self.func.get().callee()?;
-        let entry = StoreArg::new(self.store.bind(py))?.enter_own(callee.store_id, "Func")?;
-        callee.check_count(py, self.args.bind(py).len())?;
-        Ok(entry)
+        self.func.get().enter(self.store.bind(py), self.args.bind(py).len())
     }
 
     fn begin<'c>(&self, py: Python<'_>, ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
-        begin(self.func.get().callee()?, ctx, self.args.bind(py).as_slice())
+        self.func.get().begin(py, ctx, self.args.bind(py).as_slice())
     }
 
     fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
-        finish(py, entry, outcome)
+        self.func.get().finish(py, entry, outcome)
+    }
+
+    fn fail(&self, py: Python<'_>, entry: &mut Entry<'_>, error: &wasmtime::Error) -> PyErr {
+        self.func.get().fail(py, entry, error)
     }
 }
 
-impl Held for FuncCall {
+impl<F: Invocable + PyClass<Frozen = True> + Sync> Held for FuncCall<F> {
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.func)?;
         visit.call(&self.store)?;
@@ -66,91 +88,41 @@ impl Held for FuncCall {
     }
 }
 
-/// A synchronous call of a function, with what it borrows from its caller.
-struct Blocking<'a, 'py> {
-    callee: &'a Callee,
+/// A synchronous call, with what it borrows from its caller.
+struct Blocking<'a, 'py, F> {
+    func: &'a F,
     store: &'a Bound<'py, PyAny>,
     args: &'a [Bound<'py, PyAny>],
 }
 
-impl Operation for Blocking<'_, '_> {
+impl<F: Invocable> Operation for Blocking<'_, '_, F> {
     fn name(&self) -> &'static str {
         "Func.__call__"
     }
 
     fn enter<'a>(&'a self, _py: Python<'a>) -> PyResult<Entry<'a>> {
-        StoreArg::new(self.store)?.enter_own(self.callee.store_id, "Func")
+        self.func.enter(self.store, self.args.len())
     }
 
-    fn begin<'c>(&self, _py: Python<'_>, ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
-        begin(self.callee, ctx, self.args)
+    fn begin<'c>(&self, py: Python<'_>, ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
+        self.func.begin(py, ctx, self.args)
     }
 
-    fn finish<'p>(&self, py: Python<'p>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'p, PyAny>> {
-        finish(py, entry, outcome)
+    fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
+        self.func.finish(py, entry, outcome)
+    }
+
+    fn fail(&self, py: Python<'_>, entry: &mut Entry<'_>, error: &wasmtime::Error) -> PyErr {
+        self.func.fail(py, entry, error)
     }
 }
 
 /// Calls a function on a fiber, and blocks the thread until it has returned. See `blocking::complete`.
+#[cold]
 pub(crate) fn call_blocking<'py>(
-    callee: &Callee,
+    func: &impl Invocable,
     store: &Bound<'py, PyAny>,
     args: &[Bound<'py, PyAny>],
 ) -> PyResult<Bound<'py, PyAny>> {
-    blocking::complete(store.py(), &Blocking { callee, store, args })
-}
-
-/// Converts the arguments of a call and makes its future.
-fn begin<'c, 'py>(
-    callee: &Callee,
-    mut ctx: StoreContextMut<'c, Data>,
-    args: &[Bound<'py, PyAny>],
-) -> PyResult<Work<'c>> {
-    let func = callee.func;
-    let count = callee.signature.results.len();
-    if callee.signature.is_plain {
-        let mut params = Vec::with_capacity(args.len());
-        for (position, (kind, given)) in callee.signature.params.iter().zip(args).enumerate() {
-            params.push(callee.convert(&mut ctx, position, kind, given)?);
-        }
-        return Ok(Box::pin(async move {
-            let mut results = vec![Val::I32(0); count];
-            func.call_async(&mut ctx, &params, &mut results).await?;
-            Ok(Outcome::Values(results.into_iter().map(OwnedVal::Plain).collect()))
-        }));
-    }
-    let mut params = Vec::with_capacity(args.len());
-    {
-        let mut scope = RootScope::new(&mut ctx);
-        for (position, (kind, given)) in callee.signature.params.iter().zip(args).enumerate() {
-            let mut ctx = scope.as_context_mut();
-            let value = callee.convert(&mut ctx, position, kind, given)?;
-            params.push(OwnedVal::new(&mut ctx, &value).or_raise(given.py())?);
-        }
-    }
-    Ok(Box::pin(async move {
-        let mut scope = RootScope::new(ctx);
-        let params: Vec<Val> = params.iter().map(|value| value.get(&mut scope)).collect();
-        let mut results = vec![Val::I32(0); count];
-        func.call_async(&mut scope, &params, &mut results).await?;
-        let mut ctx = scope.as_context_mut();
-        let results: wasmtime::Result<_> = results.iter().map(|value| OwnedVal::new(&mut ctx, value)).collect();
-        Ok(Outcome::Values(results?))
-    }))
-}
-
-/// Converts the results of a call.
-fn finish<'py>(py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
-    let Outcome::Values(results) = outcome else { return Ok(py.None().into_bound(py)) };
-    let mut scope = RootScope::new(entry.ctx());
-    let mut converted = Vec::with_capacity(results.len());
-    for result in &results {
-        let value = result.get(&mut scope);
-        converted.push(values::from_val(py, &mut scope.as_context_mut(), &value)?);
-    }
-    match converted.len() {
-        0 => Ok(py.None().into_bound(py)),
-        1 => Ok(converted.remove(0)),
-        _ => Ok(PyList::new(py, converted)?.into_any()),
-    }
+    blocking::complete(store.py(), &Blocking { func, store, args })
 }

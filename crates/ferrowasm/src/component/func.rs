@@ -10,8 +10,8 @@ use wasmtime::component::Component;
 
 use super::abi::{self, Form, Image, Lowering, Probed};
 use super::{operations, resource, types};
-use crate::asyncio::{self, Call, Outcome, Work};
-use crate::errors::{OrRaise, wasmtime_error};
+use crate::asyncio::{self, Call, FuncCall, Invocable, Outcome, Work, call_blocking};
+use crate::errors::{OrRaise, component_error, wasmtime_error};
 use crate::gil::Pace;
 use crate::store::cell::{Entry, Shared};
 use crate::store::{Data, StoreArg};
@@ -66,7 +66,7 @@ impl Func {
         let mut entry = self.enter(store, args.len())?;
         if asyncio::needs_fiber(&mut entry) {
             drop(entry);
-            return operations::call_blocking(self, store, args);
+            return call_blocking(self, store, args);
         }
         resource::drop_abandoned(py, &mut entry)?;
         let Plan { probed, pace, .. } = &*self.plan;
@@ -77,16 +77,6 @@ impl Func {
         super::call(py, &mut entry, pace.as_ref(), |ctx| call.make(ctx))?;
         let returned = call.take_returned().or_raise(py)?.into_inner();
         Ok(returned.into_python(py, entry.ctx().data()))
-    }
-
-    /// Enters the store for a call with so many arguments.
-    pub(super) fn enter<'a>(&self, store: &'a Bound<'_, PyAny>, given: usize) -> PyResult<Entry<'a>> {
-        let entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
-        let expected = self.plan.names.len();
-        if given == expected {
-            return Ok(entry);
-        }
-        Err(PyTypeError::new_err(format!("wrong number of parameters provided: given {given}, expected {expected}")))
     }
 
     /// Converts the arguments of a call.
@@ -101,13 +91,23 @@ impl Func {
         let resource_type = |index| probed.resources.iter().find(|(known, _)| *known == index).map(|(_, ty)| *ty);
         Lowering::new(py, shared, &resource_type, image).params(&probed.params, names, args)
     }
+}
 
-    /// Converts the arguments of an asynchronous call and makes its future.
-    pub(super) fn begin<'c, 'py>(
+impl Invocable for Func {
+    fn enter<'a>(&self, store: &'a Bound<'_, PyAny>, given: usize) -> PyResult<Entry<'a>> {
+        let entry = StoreArg::new(store)?.enter_own(self.store_id, "Func")?;
+        let expected = self.plan.names.len();
+        if given == expected {
+            return Ok(entry);
+        }
+        Err(PyTypeError::new_err(format!("wrong number of parameters provided: given {given}, expected {expected}")))
+    }
+
+    fn begin<'c>(
         &self,
-        py: Python<'py>,
+        py: Python<'_>,
         mut ctx: StoreContextMut<'c, Data>,
-        args: &[Bound<'py, PyAny>],
+        args: &[Bound<'_, PyAny>],
     ) -> PyResult<Work<'c>> {
         if self.plan.is_async {
             return Err(wasmtime_error(py, "functions that are async in WIT cannot be called asynchronously yet"));
@@ -123,6 +123,17 @@ impl Func {
             }
             plan.probed.call_async(ctx, image, form).await.map(Outcome::Lifted)
         }))
+    }
+
+    fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
+        match outcome {
+            Outcome::Lifted(returned) => Ok(returned.into_inner().into_python(py, entry.ctx().data())),
+            _ => Err(operations::wrong_outcome()),
+        }
+    }
+
+    fn fail(&self, py: Python<'_>, _entry: &mut Entry<'_>, error: &wasmtime::Error) -> PyErr {
+        component_error(py, error)
     }
 }
 
@@ -194,7 +205,7 @@ impl Func {
         in_thread: bool,
     ) -> PyResult<Call> {
         StoreArg::new(store)?;
-        Ok(Call::new(operations::FuncCall::new(slf, store, params, in_thread)))
+        Ok(Call::new(FuncCall::new(slf, store, params, in_thread)))
     }
 
     fn __repr__(&self) -> String {

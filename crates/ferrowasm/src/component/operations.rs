@@ -1,4 +1,4 @@
-//! The operations of components that can be awaited: calls of functions, instantiation, dropping resources.
+//! The operations of components that can be awaited, other than calls: instantiation, dropping resources.
 
 use std::cell::Cell;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -6,11 +6,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 use wasmtime::StoreContextMut;
 
 use super::compiled::Component;
-use super::func::Func;
 use super::instance::Instance;
 use super::instance_pre::InstancePre;
 use super::linker::Linker;
@@ -20,105 +18,7 @@ use crate::errors::{Misuse, component_error};
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
 
-/// A call of a function.
-pub(super) struct FuncCall {
-    func: Py<Func>,
-    store: Py<PyAny>,
-    args: Py<PyTuple>,
-    in_thread: bool,
-}
-
-impl FuncCall {
-    pub(super) fn new(
-        func: &Bound<'_, Func>,
-        store: &Bound<'_, PyAny>,
-        args: &Bound<'_, PyTuple>,
-        in_thread: bool,
-    ) -> FuncCall {
-        FuncCall { func: func.clone().unbind(), store: store.clone().unbind(), args: args.clone().unbind(), in_thread }
-    }
-}
-
-impl Operation for FuncCall {
-    fn name(&self) -> &'static str {
-        "Func.call_async"
-    }
-
-    fn in_thread(&self) -> bool {
-        self.in_thread
-    }
-
-    fn enter<'a>(&'a self, py: Python<'a>) -> PyResult<Entry<'a>> {
-        self.func.get().enter(self.store.bind(py), self.args.bind(py).len())
-    }
-
-    fn begin<'c>(&self, py: Python<'_>, ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
-        self.func.get().begin(py, ctx, self.args.bind(py).as_slice())
-    }
-
-    fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
-        finish_call(py, entry, outcome)
-    }
-
-    fn fail(&self, py: Python<'_>, _entry: &mut Entry<'_>, error: &wasmtime::Error) -> PyErr {
-        component_error(py, error)
-    }
-}
-
-impl Held for FuncCall {
-    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.func)?;
-        visit.call(&self.store)?;
-        visit.call(&self.args)
-    }
-}
-
-/// A synchronous call of a function, with what it borrows from its caller.
-struct Blocking<'a, 'py> {
-    func: &'a Func,
-    store: &'a Bound<'py, PyAny>,
-    args: &'a [Bound<'py, PyAny>],
-}
-
-impl Operation for Blocking<'_, '_> {
-    fn name(&self) -> &'static str {
-        "Func.__call__"
-    }
-
-    fn enter<'a>(&'a self, _py: Python<'a>) -> PyResult<Entry<'a>> {
-        self.func.enter(self.store, self.args.len())
-    }
-
-    fn begin<'c>(&self, _py: Python<'_>, ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
-        self.func.begin(self.store.py(), ctx, self.args)
-    }
-
-    fn finish<'p>(&self, py: Python<'p>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'p, PyAny>> {
-        finish_call(py, entry, outcome)
-    }
-
-    fn fail(&self, py: Python<'_>, _entry: &mut Entry<'_>, error: &wasmtime::Error) -> PyErr {
-        component_error(py, error)
-    }
-}
-
-/// Calls a function on a fiber, and blocks the thread until it has returned.
-pub(super) fn call_blocking<'py>(
-    func: &Func,
-    store: &Bound<'py, PyAny>,
-    args: &[Bound<'py, PyAny>],
-) -> PyResult<Bound<'py, PyAny>> {
-    asyncio::complete(store.py(), &Blocking { func, store, args })
-}
-
-fn finish_call<'py>(py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
-    match outcome {
-        Outcome::Lifted(returned) => Ok(returned.into_inner().into_python(py, entry.ctx().data())),
-        _ => Err(wrong_outcome()),
-    }
-}
-
-fn wrong_outcome() -> PyErr {
+pub(super) fn wrong_outcome() -> PyErr {
     PyRuntimeError::new_err("an operation of a component had a wrong outcome; this is a bug in ferrowasm")
 }
 
