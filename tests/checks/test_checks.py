@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -43,6 +44,14 @@ def test_the_files_that_may_be_unsafe_are_those_that_the_documentation_names() -
     assert fenced
     named = [str(path.relative_to(sources)) for path in fenced]
     assert [name for name in named if f"`{name}`" not in design] == []
+
+
+def test_files_that_the_documentation_names_are_there() -> None:
+    files = {str(path.relative_to(ROOT)) for folder in ("crates", "tests") for path in (ROOT / folder).rglob("*")}
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        named = re.findall(r"`([a-z0-9_/]+\.rs|(?:[a-z0-9_]+/)*test_[a-z0-9_]+\.py)`", page.read_text(encoding="utf-8"))
+        missing = [name for name in named if not any(f"/{file}".endswith(f"/{name}") for file in files)]
+        assert missing == [], page.name
 
 
 @pytest.mark.skipif(shutil.which("cargo-fmt") is None, reason="rustfmt is not installed (rustup component add rustfmt)")
