@@ -47,7 +47,7 @@ def main() -> int:
     measured = measure(selected, options.rounds, not options.no_rust)
     report.print_head()
     for samples in measured:
-        report.print_row(samples.row, samples.figures())
+        report.print_row(samples)
     outcome = report.as_json(measured, load, options.rounds)
     verdicts = [target["met"] for row in outcome["rows"] for target in row["targets"]]
     print(f"{verdicts.count(True)} targets met, {verdicts.count(False)} missed, {verdicts.count(None)} not measured; ", end="")

@@ -14,7 +14,7 @@ from typing import Any
 
 import ferrowasm
 
-from .row import Figures, Row, Samples, Target
+from .row import Samples, Target
 
 COLUMNS = ("ours", "theirs", "rust", "floor")
 
@@ -29,8 +29,7 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
-def verdict(target: Target, figures: Figures) -> str:
-    ratio = target.ratio(figures)
+def verdict(target: Target, ratio: float | None) -> str:
     if ratio is None:
         return f"not measured (target {target})"
     return f"{'met' if target.met(ratio) else 'MISSED'}: {ratio:.3g} (target {target})"
@@ -40,9 +39,10 @@ def print_head() -> None:
     print(f"{'operation':42}" + "".join(f"{head:>12}" for head in ("ferrowasm", "wasmtime-py", "Rust", "Python")) + "  targets")
 
 
-def print_row(row: Row, figures: Figures) -> None:
+def print_row(samples: Samples) -> None:
+    row, figures = samples.row, samples.figures()
     cells = "".join(f"{duration(getattr(figures, column)):>12}" for column in COLUMNS)
-    print(f"{row.name:42}{cells}  " + "; ".join(verdict(target, figures) for target in row.targets), flush=True)
+    print(f"{row.name:42}{cells}  " + "; ".join(verdict(target, samples.ratio(target)) for target in row.targets), flush=True)
 
 
 def processor() -> str:
@@ -72,7 +72,7 @@ def as_json(measured: Iterable[Samples], load_before: float, rounds: int) -> dic
         figures = samples.figures()
         targets = []
         for target in samples.row.targets:
-            ratio = target.ratio(figures)
+            ratio = samples.ratio(target)
             targets.append({"target": str(target), "ratio": ratio, "met": None if ratio is None else target.met(ratio)})
         seconds = {column: getattr(figures, column) for column in COLUMNS}
         rows.append({"operation": samples.row.name, "seconds": seconds, "targets": targets, "samples": samples.by_subject})

@@ -116,3 +116,12 @@ class Samples:
 
     def figures(self) -> Figures:
         return Figures(**{subject: median(values) for subject, values in self.by_subject.items()})
+
+    def ratio(self, target: Target) -> float | None:
+        """The median of the ratios of the rounds: a machine that is faster in some rounds than in others changes times, and not what is held against
+        each other within a round.
+        """
+        rounds = (Figures(**dict(zip(self.by_subject, values, strict=True))) for values in zip(*self.by_subject.values(), strict=True))
+        ratios = [target.ratio(figures) for figures in rounds]
+        known = [ratio for ratio in ratios if ratio is not None]
+        return median(known) if known else None

@@ -48,11 +48,13 @@ FIGURES = Figures(ours=2e-6, theirs=20e-6, rust=1e-6, floor=1.5e-6)
     ],
 )
 def test_a_target_is_met_or_missed(target: row.Target, said: str) -> None:
-    assert report.verdict(target, FIGURES) == said
+    assert report.verdict(target, target.ratio(FIGURES)) == said
 
 
 def test_a_target_without_its_figure_is_not_called_met() -> None:
-    assert report.verdict(row.of_rust(2), Figures(ours=1.0)) == "not measured (target ≤ 2× Rust)"
+    samples = Samples(Row("operation", ours=lambda: 1.0))
+    samples.measure({})
+    assert report.verdict(row.of_rust(2), samples.ratio(row.of_rust(2))) == "not measured (target ≤ 2× Rust)"
 
 
 def test_figures_are_medians() -> None:
@@ -61,6 +63,17 @@ def test_figures_are_medians() -> None:
     for rust in (4.0, 6.0, 5.0):
         samples.measure({"engine": rust, "other": 0.0})
     assert samples.figures() == Figures(ours=2.0, rust=5.0)
+
+
+def test_ratios_are_medians_of_what_was_measured_side_by_side() -> None:
+    """The machine is twice as slow in the rounds in which ours takes 2 and 6."""
+    ours, theirs = iter([1.0, 2.0, 3.0, 6.0, 1.0]), iter([10.0, 20.0, 10.0, 60.0, 10.0])
+    samples = Samples(Row("operation", ours=lambda: next(ours), theirs=lambda: next(theirs)))
+    for _ in range(5):
+        samples.measure({})
+    assert samples.ratio(row.faster(10)) == 10
+    assert samples.ratio(row.of_theirs(0.1)) == 0.1
+    assert samples.figures() == Figures(ours=2.0, theirs=10.0)
 
 
 def test_the_plot_has_a_dot_for_each_figure_in_order_of_time() -> None:
