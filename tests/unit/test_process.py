@@ -29,7 +29,7 @@ def traps():
         try:
             exports[name](store)
         except Trap as trap:
-            print(trap.trap_code.name)
+            print(trap.trap_code.name, flush=True)
 """
 TRAPPED = "MEMORY_OUT_OF_BOUNDS\nUNREACHABLE\nINTEGER_DIVISION_BY_ZERO\n"
 CHANGES = {
@@ -74,7 +74,7 @@ try:
     failure = interpreters.run_string(sub, "import ferrowasm")
 except Exception as error:
     failure = error
-print("ImportError" in str(failure))
+print("ImportError" in str(failure), flush=True)
 interpreters.run_string(sub, "print('alive', flush=True)")
 interpreters.destroy(sub)
 """
