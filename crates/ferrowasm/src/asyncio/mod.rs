@@ -32,7 +32,7 @@ pub(crate) use instantiation::{
     Imports, Instantiation, Source, define_module_blocking, instantiate_blocking, needs_fiber,
 };
 pub(crate) use operation::{Held, Operation, Outcome, Work};
-pub(crate) use operations::{FuncCall, Invocable, call_blocking};
+pub(crate) use operations::{FuncCall, FuncClass, Invocable, call_blocking};
 pub(crate) use owned::OwnedVal;
 pub(crate) use readiness::ready;
 pub(crate) use send::announce;

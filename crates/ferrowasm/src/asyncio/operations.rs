@@ -35,6 +35,13 @@ pub(crate) trait Invocable {
     }
 }
 
+/// The class of the Python objects that stand for functions of a kind.
+pub(crate) trait FuncClass: PyClass<Frozen = True> + Sync {
+    type Invocable: Invocable;
+
+    fn invocable(&self) -> PyResult<&Self::Invocable>;
+}
+
 /// A call that is awaited.
 pub(crate) struct FuncCall<F> {
     func: Py<F>,
@@ -54,7 +61,7 @@ impl<F> FuncCall<F> {
     }
 }
 
-impl<F: Invocable + PyClass<Frozen = True> + Sync> Operation for FuncCall<F> {
+impl<F: FuncClass> Operation for FuncCall<F> {
     fn name(&self) -> &'static str {
         "Func.call_async"
     }
@@ -64,23 +71,23 @@ impl<F: Invocable + PyClass<Frozen = True> + Sync> Operation for FuncCall<F> {
     }
 
     fn enter<'a>(&'a self, py: Python<'a>) -> PyResult<Entry<'a>> {
-        self.func.get().enter(self.store.bind(py), self.args.bind(py).len())
+        self.func.get().invocable()?.enter(self.store.bind(py), self.args.bind(py).len())
     }
 
     fn begin<'c>(&self, py: Python<'_>, ctx: StoreContextMut<'c, Data>) -> PyResult<Work<'c>> {
-        self.func.get().begin(py, ctx, self.args.bind(py).as_slice())
+        self.func.get().invocable()?.begin(py, ctx, self.args.bind(py).as_slice())
     }
 
     fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
-        self.func.get().finish(py, entry, outcome)
+        self.func.get().invocable()?.finish(py, entry, outcome)
     }
 
     fn fail(&self, py: Python<'_>, entry: &mut Entry<'_>, error: &wasmtime::Error) -> PyErr {
-        self.func.get().fail(py, entry, error)
+        self.func.get().invocable().map_or_else(|misuse| misuse, |func| func.fail(py, entry, error))
     }
 }
 
-impl<F: Invocable + PyClass<Frozen = True> + Sync> Held for FuncCall<F> {
+impl<F: FuncClass> Held for FuncCall<F> {
     fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.func)?;
         visit.call(&self.store)?;

@@ -10,7 +10,7 @@ use wasmtime::component::Component;
 
 use super::abi::{self, Form, Image, Lowering, Probed};
 use super::{operations, resource, types};
-use crate::asyncio::{self, Call, FuncCall, Invocable, Outcome, Work, call_blocking};
+use crate::asyncio::{self, Call, FuncCall, FuncClass, Invocable, Outcome, Work, call_blocking};
 use crate::errors::{OrRaise, component_error, wasmtime_error};
 use crate::gil::Pace;
 use crate::store::cell::{Entry, Shared};
@@ -134,6 +134,14 @@ impl Invocable for Func {
 
     fn fail(&self, py: Python<'_>, _entry: &mut Entry<'_>, error: &wasmtime::Error) -> PyErr {
         component_error(py, error)
+    }
+}
+
+impl FuncClass for Func {
+    type Invocable = Func;
+
+    fn invocable(&self) -> PyResult<&Func> {
+        Ok(self)
     }
 }
 

@@ -5,7 +5,7 @@ use pyo3::types::PyList;
 use wasmtime::{AsContextMut, RootScope, StoreContextMut, Val};
 
 use super::{Callee, Func};
-use crate::asyncio::{Invocable, Outcome, OwnedVal, Work};
+use crate::asyncio::{FuncClass, Invocable, Outcome, OwnedVal, Work};
 use crate::errors::OrRaise;
 use crate::store::cell::Entry;
 use crate::store::{Data, StoreArg};
@@ -21,83 +21,62 @@ impl Invocable for Callee {
     fn begin<'c>(
         &self,
         _py: Python<'_>,
-        ctx: StoreContextMut<'c, Data>,
+        mut ctx: StoreContextMut<'c, Data>,
         args: &[Bound<'_, PyAny>],
     ) -> PyResult<Work<'c>> {
-        begin(self, ctx, args)
-    }
-
-    fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
-        finish(py, entry, outcome)
-    }
-}
-
-impl Invocable for Func {
-    fn enter<'a>(&self, store: &'a Bound<'_, PyAny>, given: usize) -> PyResult<Entry<'a>> {
-        self.callee()?.enter(store, given)
-    }
-
-    fn begin<'c>(
-        &self,
-        _py: Python<'_>,
-        ctx: StoreContextMut<'c, Data>,
-        args: &[Bound<'_, PyAny>],
-    ) -> PyResult<Work<'c>> {
-        begin(self.callee()?, ctx, args)
-    }
-
-    fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
-        finish(py, entry, outcome)
-    }
-}
-
-/// Converts the arguments of a call and makes its future.
-fn begin<'c>(callee: &Callee, mut ctx: StoreContextMut<'c, Data>, args: &[Bound<'_, PyAny>]) -> PyResult<Work<'c>> {
-    let func = callee.func;
-    let count = callee.signature.results.len();
-    if callee.signature.is_plain {
+        let func = self.func;
+        let count = self.signature.results.len();
+        if self.signature.is_plain {
+            let mut params = Vec::with_capacity(args.len());
+            for (position, (kind, given)) in self.signature.params.iter().zip(args).enumerate() {
+                params.push(self.convert(&mut ctx, position, kind, given)?);
+            }
+            return Ok(Box::pin(async move {
+                let mut results = vec![Val::I32(0); count];
+                func.call_async(&mut ctx, &params, &mut results).await?;
+                Ok(Outcome::Values(results.into_iter().map(OwnedVal::Plain).collect()))
+            }));
+        }
         let mut params = Vec::with_capacity(args.len());
-        for (position, (kind, given)) in callee.signature.params.iter().zip(args).enumerate() {
-            params.push(callee.convert(&mut ctx, position, kind, given)?);
+        {
+            let mut scope = RootScope::new(&mut ctx);
+            for (position, (kind, given)) in self.signature.params.iter().zip(args).enumerate() {
+                let mut ctx = scope.as_context_mut();
+                let value = self.convert(&mut ctx, position, kind, given)?;
+                params.push(OwnedVal::new(&mut ctx, &value).or_raise(given.py())?);
+            }
         }
-        return Ok(Box::pin(async move {
+        Ok(Box::pin(async move {
+            let mut scope = RootScope::new(ctx);
+            let params: Vec<Val> = params.iter().map(|value| value.get(&mut scope)).collect();
             let mut results = vec![Val::I32(0); count];
-            func.call_async(&mut ctx, &params, &mut results).await?;
-            Ok(Outcome::Values(results.into_iter().map(OwnedVal::Plain).collect()))
-        }));
-    }
-    let mut params = Vec::with_capacity(args.len());
-    {
-        let mut scope = RootScope::new(&mut ctx);
-        for (position, (kind, given)) in callee.signature.params.iter().zip(args).enumerate() {
+            func.call_async(&mut scope, &params, &mut results).await?;
             let mut ctx = scope.as_context_mut();
-            let value = callee.convert(&mut ctx, position, kind, given)?;
-            params.push(OwnedVal::new(&mut ctx, &value).or_raise(given.py())?);
+            let results: wasmtime::Result<_> = results.iter().map(|value| OwnedVal::new(&mut ctx, value)).collect();
+            Ok(Outcome::Values(results?))
+        }))
+    }
+
+    fn finish<'py>(&self, py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
+        let Outcome::Values(results) = outcome else { return Ok(py.None().into_bound(py)) };
+        let mut scope = RootScope::new(entry.ctx());
+        let mut converted = Vec::with_capacity(results.len());
+        for result in &results {
+            let value = result.get(&mut scope);
+            converted.push(values::from_val(py, &mut scope.as_context_mut(), &value)?);
+        }
+        match converted.len() {
+            0 => Ok(py.None().into_bound(py)),
+            1 => Ok(converted.remove(0)),
+            _ => Ok(PyList::new(py, converted)?.into_any()),
         }
     }
-    Ok(Box::pin(async move {
-        let mut scope = RootScope::new(ctx);
-        let params: Vec<Val> = params.iter().map(|value| value.get(&mut scope)).collect();
-        let mut results = vec![Val::I32(0); count];
-        func.call_async(&mut scope, &params, &mut results).await?;
-        let mut ctx = scope.as_context_mut();
-        let results: wasmtime::Result<_> = results.iter().map(|value| OwnedVal::new(&mut ctx, value)).collect();
-        Ok(Outcome::Values(results?))
-    }))
 }
 
-/// Converts the results of a call.
-fn finish<'py>(py: Python<'py>, entry: &mut Entry<'_>, outcome: Outcome) -> PyResult<Bound<'py, PyAny>> {
-    let Outcome::Values(results) = outcome else { return Ok(py.None().into_bound(py)) };
-    let mut scope = RootScope::new(entry.ctx());
-    let mut converted = Vec::with_capacity(results.len());
-    for result in &results {
-        let value = result.get(&mut scope);
-        converted.push(values::from_val(py, &mut scope.as_context_mut(), &value)?);
-    }
-    match converted.len() {
-        0 => Ok(py.None().into_bound(py)),
-        1 => Ok(converted.remove(0)),
-        _ => Ok(PyList::new(py, converted)?.into_any()),
+impl FuncClass for Func {
+    type Invocable = Callee;
+
+    fn invocable(&self) -> PyResult<&Callee> {
+        Ok(self.callee()?)
     }
 }
