@@ -3,6 +3,7 @@
 mod asynchronous;
 mod bound;
 mod callee;
+mod short;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -15,9 +16,10 @@ use crate::host::HostFunc;
 use crate::host::owner::CallableOwner;
 use crate::managed::{Managed, two_phase};
 use crate::raw;
-use crate::store::{Data, StoreArg};
+use crate::store::{Data, Store, StoreArg};
+use crate::thread;
 use crate::types::FuncType;
-use crate::vectorcall::{self, Callable};
+use crate::vectorcall::{self, Callable, ShortResult};
 pub(crate) use bound::BoundFunc;
 pub(crate) use callee::Callee;
 
@@ -137,6 +139,20 @@ impl Func {
 
 impl Callable for Func {
     const OFFSET: usize = std::mem::offset_of!(Func, vectorcall);
+
+    #[inline]
+    fn call_short<'py>(slf: &Bound<'py, Self>, args: &[Bound<'py, PyAny>]) -> Option<ShortResult<'py>> {
+        // As in `BoundFunc`.
+        let thread = thread::current(slf.py());
+        let (store, rest) = args.split_first()?;
+        let store = store.cast_exact::<Store>().ok()?;
+        let callee = slf.get().callee().ok()?;
+        let cell = &store.get().cell;
+        if cell.shared.id != callee.store_id {
+            return None;
+        }
+        callee.call_short::<Self>(slf.py(), thread, cell, None, rest)
+    }
 
     fn call<'py>(slf: &Bound<'py, Self>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {
         match args.split_first() {

@@ -1,5 +1,6 @@
 //! The one doorway through which calls give up the interpreter lock, and the way back in.
 
+mod count;
 mod flight;
 mod pace;
 
@@ -14,7 +15,9 @@ use crate::stack;
 use crate::store::Data;
 use crate::store::cell::Entry;
 use crate::thread::{self, Thread};
+pub(crate) use count::counted;
 pub(crate) use flight::Current;
+use flight::IsCounted;
 pub(crate) use pace::Pace;
 
 /// Whether calls let other threads have the interpreter while WebAssembly runs.
@@ -115,6 +118,19 @@ pub(crate) fn call_on<R: Send>(
     }
 }
 
+/// The same for calls that PyO3 does not count as attached, on a stack that has enough room and with another policy than
+/// `Release`. Errors and panics are left as they are.
+#[inline(always)]
+pub(crate) fn call_uncounted<R: Send>(
+    py: Python<'_>,
+    thread: &Thread,
+    policy: Policy,
+    pace: &Pace,
+    work: impl FnOnce() -> wasmtime::Result<R> + Send,
+) -> wasmtime::Result<R> {
+    flight::fly(py, &thread.flight, policy, pace, IsCounted::No, work)
+}
+
 /// Errors and panics of `work` become exceptions.
 // What it gives back fits into a register: the processor would wait for a pair that is written and copied.
 #[inline]
@@ -125,7 +141,7 @@ fn protected<R: Send>(
     pace: &Pace,
     work: impl FnOnce() -> wasmtime::Result<R> + Send,
 ) -> Result<R, Box<PyErr>> {
-    match catch_unwind(AssertUnwindSafe(move || flight::fly(py, &thread.flight, policy, pace, work))) {
+    match catch_unwind(AssertUnwindSafe(move || flight::fly(py, &thread.flight, policy, pace, IsCounted::Yes, work))) {
         Ok(Ok(result)) if policy == Policy::Release => settled(py, result),
         Ok(Ok(result)) => Ok(result),
         Ok(Err(error)) => Err(failed(py, &error)),

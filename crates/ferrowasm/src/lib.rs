@@ -176,6 +176,7 @@ mod _native {
         wasmtime::error::disable_backtrace();
         super::config::add_properties(module.py())?;
         super::asyncio::announce(module.py());
+        super::numbers::learn_layout(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("engine_version", ENGINE_VERSION)
     }

@@ -15,27 +15,72 @@ use crate::values::{self, Kind, Signature};
 /// How many values lie on the stack; calls with more need memory from the heap.
 const INLINE: usize = 8;
 
-/// Room for the raw values of a call.
+/// Room on the stack for the raw values of a call.
+pub(crate) struct Slots([MaybeUninit<ValRaw>; INLINE]);
+
+impl Slots {
+    #[inline(always)]
+    pub(crate) fn new() -> Slots {
+        Slots([const { MaybeUninit::uninit() }; INLINE])
+    }
+
+    /// For a call of `func`, if there is room for it: no argument has been added yet.
+    fn arguments<'r>(&'r mut self, func: &'r Callee) -> Option<Arguments<'r>> {
+        self.0.get_mut(..func.signature.slots).map(|slots| Arguments { func, slots, filled: 0 })
+    }
+
+    /// Converts the arguments of a call of `func`, if there is room for it, there are as many as it wants, and they are
+    /// what most are.
+    #[inline(always)]
+    pub(crate) fn fill<'r>(&'r mut self, func: &'r Callee, args: &[Bound<'_, PyAny>]) -> Option<Space<'r>> {
+        let kinds = &*func.signature.params;
+        let slots = self.0.get_mut(..func.signature.slots)?;
+        if args.len() != kinds.len() {
+            return None;
+        }
+        let mut filled = convert_instant(kinds, args, slots);
+        while filled < args.len() {
+            slots[filled].write(ValRaw::u64(values::quick(&kinds[filled], &args[filled])?));
+            filled += 1;
+            filled += convert_instant(&kinds[filled..], &args[filled..], &mut slots[filled..]);
+        }
+        Some(Space { func, slots, filled })
+    }
+}
+
+/// Converts arguments as long as they are found without a call of the interpreter; gives how many there were.
+// By itself, without calls, it has enough registers.
+#[inline(never)]
+fn convert_instant(kinds: &[Kind], args: &[Bound<'_, PyAny>], slots: &mut [MaybeUninit<ValRaw>]) -> usize {
+    let (args, slots) = (&args[..kinds.len()], &mut slots[..kinds.len()]);
+    for (position, kind) in kinds.iter().enumerate() {
+        // Bits that go from a register to their slot: the processor would stall on a result that is written and copied.
+        let Some(bits) = values::instant(kind, &args[position]) else { return position };
+        slots[position].write(ValRaw::u64(bits));
+    }
+    kinds.len()
+}
+
+/// Room for the raw values of any call.
 pub(crate) struct Room {
-    inline: [MaybeUninit<ValRaw>; INLINE],
-    heap: Option<Box<[MaybeUninit<ValRaw>]>>,
+    inline: Slots,
+    heap: Box<[MaybeUninit<ValRaw>]>,
 }
 
 impl Room {
-    #[inline]
     pub(crate) fn new() -> Room {
-        Room { inline: [const { MaybeUninit::uninit() }; INLINE], heap: None }
+        Room { inline: Slots::new(), heap: Box::default() }
     }
 
     /// For a call of `func`: no argument has been added yet.
-    #[inline]
     pub(crate) fn arguments<'r>(&'r mut self, func: &'r Callee) -> Arguments<'r> {
-        let count = func.signature.slots;
-        let slots = match self.inline.get_mut(..count) {
-            Some(slots) => slots,
-            None => self.heap.insert(Box::new_uninit_slice(count)),
-        };
-        Arguments { func, slots, filled: 0 }
+        match self.inline.arguments(func) {
+            Some(arguments) => arguments,
+            None => {
+                self.heap = Box::new_uninit_slice(func.signature.slots);
+                Arguments { func, slots: &mut self.heap, filled: 0 }
+            }
+        }
     }
 }
 
@@ -56,39 +101,12 @@ impl<'r> Arguments<'r> {
         self.filled += 1;
     }
 
-    /// Adds arguments as long as they are what most are, and gives how many there are then.
-    #[inline]
-    pub(crate) fn push_quick(&mut self, args: &[Bound<'_, PyAny>]) -> usize {
-        self.filled = quick_until(self.filled, &self.func.signature.params, args, self.slots);
-        self.filled
-    }
-
-    /// How many there are.
-    #[inline]
-    pub(crate) fn count(&self) -> usize {
-        self.filled
-    }
-
     /// There are all of them.
     #[inline]
     pub(crate) fn complete(self) -> Space<'r> {
         assert_eq!(self.filled, self.func.signature.params.len());
         Space { func: self.func, slots: self.slots, filled: self.filled }
     }
-}
-
-/// Converts arguments from `first` on, up to one that is not quickly done, whose position is the result.
-// By itself it has enough registers.
-#[inline(never)]
-fn quick_until(first: usize, kinds: &[Kind], args: &[Bound<'_, PyAny>], slots: &mut [MaybeUninit<ValRaw>]) -> usize {
-    let mut position = first;
-    for ((kind, arg), slot) in kinds[first..].iter().zip(&args[first..]).zip(&mut slots[first..]) {
-        // Bits that go from a register to their slot: the processor would stall on a result that is written and copied.
-        let Some(bits) = values::quick(kind, arg) else { break };
-        slot.write(ValRaw::u64(bits));
-        position += 1;
-    }
-    position
 }
 
 /// The arguments of a call, which its results replace.
@@ -117,7 +135,7 @@ impl Space<'_> {
     ///
     /// `references` are the arguments that are references, with their positions, where anything may have been pushed.
     /// Each has to be of the type that the signature says, which is checked.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn call(
         &mut self,
         mut ctx: StoreContextMut<'_, Data>,

@@ -15,7 +15,7 @@ use crate::thread;
 
 /// What has to remain for host functions and the interpreter below the deepest WebAssembly frame, in bytes.
 const HEADROOM: usize = 256 << 10;
-/// What a fresh stack has on top of the WebAssembly limit, in bytes: as much as the usual stack of a main thread. Only
+/// What a fresh stack has on top of what is needed, in bytes: as much as the usual stack of a main thread. Only
 /// touched pages cost memory.
 const FRESH: usize = 8 << 20;
 
@@ -31,9 +31,14 @@ pub(crate) struct Stack {
     lowest: Cell<usize>,
 }
 
-/// Runs `work` with at least `wasm` bytes of stack for WebAssembly and some for the host; see `Stack::with_room`.
-pub(crate) fn with_room<R>(wasm: Option<usize>, work: impl FnOnce() -> R) -> PyResult<R> {
-    thread::with(|thread| thread.stack.with_room(wasm, work)).map_err(|error| *error)
+/// The bytes of stack that an outermost call needs, for WebAssembly that may use `wasm` bytes, and for the host.
+pub(crate) fn needed(wasm: usize) -> usize {
+    wasm.saturating_add(HEADROOM)
+}
+
+/// Runs `work` with as many bytes of stack as are `needed`; see `Stack::with_room`.
+pub(crate) fn with_room<R>(needed: Option<usize>, work: impl FnOnce() -> R) -> PyResult<R> {
+    thread::with(|thread| thread.stack.with_room(needed, work)).map_err(|error| *error)
 }
 
 /// Raises `RecursionError` where asynchronous calls are nested so deeply that there is no room to drive another one.
@@ -51,41 +56,48 @@ impl Stack {
         Stack { active: Cell::new(0), lowest: Cell::new(0) }
     }
 
-    /// Runs `work` with at least `wasm` bytes of stack for WebAssembly and some for the host; as it is for `None`,
-    /// which stands for a call inside another one of the same store.
+    /// Runs `work` with as many bytes of stack as are `needed`; as it is for `None`, which stands for a call inside another
+    /// one of the same store.
     ///
     /// Stacks are only switched when the thread is outside any store: the stack limit of a store that is running is an
     /// address on the present stack, and means nothing on another one. Nested use of many stores that fills the stack
     /// is a `RecursionError`.
     #[inline]
-    pub(crate) fn with_room<R>(&self, wasm: Option<usize>, work: impl FnOnce() -> R) -> Result<R, Box<PyErr>> {
-        match self.enter(wasm) {
+    pub(crate) fn with_room<R>(&self, needed: Option<usize>, work: impl FnOnce() -> R) -> Result<R, Box<PyErr>> {
+        match self.enter(needed) {
             Ok(_active) => Ok(work()),
             Err(lacking) => lacking.on_fresh_stack(work),
         }
     }
 
+    /// Whether as many bytes are there as an outermost call needs.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, needed: usize) -> bool {
+        self.remaining() >= needed
+    }
+
     /// The first half of `with_room`, for those who do not want to have two ways through one piece of code.
     #[inline]
-    pub(crate) fn enter(&self, wasm: Option<usize>) -> Result<Active<'_>, Lacking<'_>> {
-        let Some(wasm) = wasm else { return Ok(Active(None)) };
+    pub(crate) fn enter(&self, needed: Option<usize>) -> Result<Active<'_>, Lacking<'_>> {
+        let Some(needed) = needed else { return Ok(Active(None)) };
         let active = Active::new(self);
-        if self.remaining() >= wasm.saturating_add(HEADROOM) {
-            Ok(active)
-        } else {
-            Err(Lacking { active, stack: self, wasm })
-        }
+        if self.has_room(needed) { Ok(active) } else { Err(Lacking { active, stack: self, needed }) }
     }
 
     /// How many bytes of stack are left; as many as one can think of where the system does not tell.
-    #[inline]
+    #[inline(always)]
     fn remaining(&self) -> usize {
         let marker = 0_u8;
         let here = std::ptr::from_ref(&marker) as usize;
         if self.lowest.get() == 0 {
-            self.lowest.set(stacker::remaining_stack().map_or(1, |remaining| here.saturating_sub(remaining).max(1)));
+            self.find_lowest(here);
         }
         here.saturating_sub(self.lowest.get())
+    }
+
+    #[cold]
+    fn find_lowest(&self, here: usize) {
+        self.lowest.set(stacker::remaining_stack().map_or(1, |remaining| here.saturating_sub(remaining).max(1)));
     }
 }
 
@@ -94,7 +106,7 @@ pub(crate) struct Active<'t>(Option<&'t Stack>);
 
 impl Active<'_> {
     #[inline]
-    fn new(stack: &Stack) -> Active<'_> {
+    pub(crate) fn new(stack: &Stack) -> Active<'_> {
         stack.active.set(stack.active.get() + 1);
         Active(Some(stack))
     }
@@ -113,14 +125,14 @@ impl Drop for Active<'_> {
 pub(crate) struct Lacking<'t> {
     active: Active<'t>,
     stack: &'t Stack,
-    wasm: usize,
+    needed: usize,
 }
 
 impl Lacking<'_> {
     /// The second half of `with_room`.
     #[cold]
     pub(crate) fn on_fresh_stack<R>(self, work: impl FnOnce() -> R) -> Result<R, Box<PyErr>> {
-        let Lacking { active: _active, stack, wasm } = self;
+        let Lacking { active: _active, stack, needed } = self;
         if stack.active.get() > 1 {
             return Err(Box::new(PyRecursionError::new_err(
                 "the native stack has no room for another WebAssembly call: calls into several stores are nested \
@@ -128,7 +140,7 @@ impl Lacking<'_> {
             )));
         }
         let lowest = stack.lowest.take();
-        let grown = AssertUnwindSafe(|| stacker::grow(wasm.saturating_add(FRESH), work));
+        let grown = AssertUnwindSafe(|| stacker::grow(needed.saturating_add(FRESH), work));
         let result = catch_unwind(grown).map_err(|payload| Box::new(panicked(&*payload)));
         stack.lowest.set(lowest);
         result

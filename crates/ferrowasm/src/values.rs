@@ -207,8 +207,25 @@ fn unwrap_val<'py>(value: &Bound<'py, PyAny>, kind: &Kind) -> PyResult<Option<Bo
     }
 }
 
-/// The raw bits of what most arguments are; `None` for everything that needs a closer look. Leaves half of the raw value
-/// of a vector alone, which are not among them.
+/// The raw bits of what most arguments are, found without a call of the interpreter; `None` for everything that needs a
+/// closer look. Leaves half of the raw value of a vector alone, which are not among them.
+#[inline(always)]
+pub(crate) fn instant(kind: &Kind, value: &Bound<'_, PyAny>) -> Option<u64> {
+    match kind {
+        Kind::I32 | Kind::I64 => {
+            // One digit is in the range of both.
+            let number = numbers::compact(value.cast_exact::<PyInt>().ok()?)?;
+            Some(if matches!(kind, Kind::I32) { u64::from(number as u32) } else { number.cast_unsigned() })
+        }
+        Kind::F32 | Kind::F64 => {
+            let number = value.cast_exact::<PyFloat>().ok()?.value();
+            Some(if matches!(kind, Kind::F32) { f64_to_f32_bits(number).into() } else { number.to_bits() })
+        }
+        Kind::V128 | Kind::Ref(_) => None,
+    }
+}
+
+/// The same, for larger integers too.
 // As `numbers::small`.
 #[inline(always)]
 pub(crate) fn quick(kind: &Kind, value: &Bound<'_, PyAny>) -> Option<u64> {
@@ -218,8 +235,7 @@ pub(crate) fn quick(kind: &Kind, value: &Bound<'_, PyAny>) -> Option<u64> {
             is_i32(number).then_some(u64::from(number as u32))
         }
         Kind::I64 => numbers::small(value.cast_exact::<PyInt>().ok()?).map(i64::cast_unsigned),
-        Kind::F64 => Some(value.cast_exact::<PyFloat>().ok()?.value().to_bits()),
-        _ => None,
+        _ => instant(kind, value),
     }
 }
 
@@ -239,17 +255,17 @@ pub(crate) fn to_raw(kind: &Kind, value: &Bound<'_, PyAny>) -> PyResult<ValRaw> 
 }
 
 /// Converts the raw bits of a value that is no reference.
-#[inline]
+#[inline(always)]
 pub(crate) fn from_raw<'py>(py: Python<'py>, kind: &Kind, raw: &ValRaw) -> Bound<'py, PyAny> {
     match kind {
-        Kind::I32 => PyInt::new(py, raw.get_i32()).into_any(),
+        Kind::I32 => numbers::int(py, raw.get_i32()).into_any(),
         _ => from_raw_any(py, kind, raw),
     }
 }
 
 fn from_raw_any<'py>(py: Python<'py>, kind: &Kind, raw: &ValRaw) -> Bound<'py, PyAny> {
     match kind {
-        Kind::I32 => PyInt::new(py, raw.get_i32()).into_any(),
+        Kind::I32 => numbers::int(py, raw.get_i32()).into_any(),
         Kind::I64 => PyInt::new(py, raw.get_i64()).into_any(),
         Kind::F32 => PyFloat::new(py, f32_bits_to_f64(raw.get_f32())).into_any(),
         Kind::F64 => PyFloat::new(py, f64::from_bits(raw.get_f64())).into_any(),

@@ -5,12 +5,17 @@
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
+use std::panic::catch_unwind;
 
 use pyo3::ffi;
+use pyo3::impl_::trampoline::{MethodDef, fastcall_cfunction_with_keywords};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{Borrowed, PyClass};
 use smallvec::SmallVec;
+
+use crate::errors::panicked;
+use crate::gil;
 
 /// Positional arguments for a Python callable, collected without a tuple.
 struct Arguments<'py>(SmallVec<[Option<Bound<'py, PyAny>>; 8]>);
@@ -61,8 +66,19 @@ pub(crate) trait Callable: PyClass<Frozen = pyo3::pyclass::boolean_struct::True>
     /// Where in the Rust value the pointer is.
     const OFFSET: usize;
 
+    /// The short road, for ordinary calls: `None` for others, of which nothing has been done.
+    ///
+    /// PyO3 does not count the thread as attached here: `gil::counted` does, for what drops a `Py`.
+    #[inline]
+    fn call_short<'py>(_slf: &Bound<'py, Self>, _args: &[Bound<'py, PyAny>]) -> Option<ShortResult<'py>> {
+        None
+    }
+
     fn call<'py>(slf: &Bound<'py, Self>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>>;
 }
+
+/// What comes of a call on the short road. The exception is in a box because it is large.
+pub(crate) type ShortResult<'py> = Result<Bound<'py, PyAny>, Box<PyErr>>;
 
 /// The function pointer that objects of a `Callable` class carry, made with `Pointer::of::<Class>()`.
 pub(crate) struct Pointer(#[expect(dead_code, reason = "read by the interpreter")] ffi::vectorcallfunc);
@@ -80,17 +96,50 @@ unsafe extern "C" fn enter<C: Callable>(
     count: usize,
     keywords: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    struct Call<C>(PhantomData<C>);
-    impl<C: Callable>
-        pyo3::impl_::trampoline::MethodDef<pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::Func>
-        for Call<C>
-    {
-        const METH: pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::Func = call::<C>;
+    if keywords.is_null() {
+        // SAFETY: the interpreter calls this attached.
+        let py = unsafe { Python::assume_attached() };
+        // SAFETY: the arguments are those of PEP 590, and those who carry this pointer are of class `C`.
+        match catch_unwind(|| unsafe { call_short::<C>(py, callable, args, count) }) {
+            Ok(Some(Ok(result))) => return result.into_ptr(),
+            Ok(None) => {}
+            Ok(Some(Err(error))) => return raise(py, *error),
+            Err(payload) => return raise(py, panicked(&*payload)),
+        }
     }
-    // SAFETY: the interpreter calls this attached, with the arguments of PEP 590. The trampoline, which PyO3's own
-    // methods use, only passes them on, and turns errors and panics into exceptions.
+    // SAFETY: as above. The trampoline, which PyO3's own methods use, only passes the arguments on, and turns errors and
+    // panics into exceptions.
+    unsafe { fastcall_cfunction_with_keywords::<Long<C>>(callable, args, count as isize, keywords) }
+}
+
+/// The long road, which every call can take.
+struct Long<C>(PhantomData<C>);
+
+impl<C: Callable> MethodDef<fastcall_cfunction_with_keywords::Func> for Long<C> {
+    const METH: fastcall_cfunction_with_keywords::Func = call::<C>;
+}
+
+#[cold]
+fn raise(py: Python<'_>, error: PyErr) -> *mut ffi::PyObject {
+    gil::counted(py, move |py| error.restore(py));
+    std::ptr::null_mut()
+}
+
+/// # Safety
+///
+/// As for `call`, without keywords.
+#[inline]
+unsafe fn call_short<'py, C: Callable>(
+    py: Python<'py>,
+    callable: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    count: usize,
+) -> Option<ShortResult<'py>> {
+    // SAFETY: as in `call`.
     unsafe {
-        pyo3::impl_::trampoline::fastcall_cfunction_with_keywords::<Call<C>>(callable, args, count as isize, keywords)
+        let callable = Borrowed::from_ptr(py, callable).cast_unchecked::<C>();
+        let len = ffi::PyVectorcall_NARGS(count) as usize;
+        C::call_short(&callable, borrowed(py, args, len))
     }
 }
 

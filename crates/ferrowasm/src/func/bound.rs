@@ -13,7 +13,7 @@ use crate::gil::Policy;
 use crate::interrupt::deadline::{self, Guard};
 use crate::store::{Store, StoreArg};
 use crate::thread;
-use crate::vectorcall::{self, Callable, Pointer};
+use crate::vectorcall::{self, Callable, Pointer, ShortResult};
 
 /// A function bound to its store, made by `Func.bind`: called with the arguments alone.
 ///
@@ -28,8 +28,8 @@ pub(crate) struct BoundFunc {
     /// The store.
     #[pyo3(get)]
     store: Py<Store>,
-    /// Replaces the engine's.
-    policy: Option<Policy>,
+    /// The engine's, or the one that was given instead.
+    policy: Policy,
     /// How long a call may take.
     timeout: Option<Duration>,
 }
@@ -45,12 +45,13 @@ impl BoundFunc {
         let timeout = timeout.map_or(Ok(None), |timeout| deadline::seconds(timeout, "timeout"))?;
         let mut entry = StoreArg::new(store)?.enter_own(func.get().callee()?.store_id, "Func")?;
         let store = entry.shared.store_object(py)?;
-        let policy = match (gil, entry.ctx().data().interrupts.engine()) {
-            (Some(name), Some(engine)) => {
-                let policy = policy(name)?.effective(engine.checks_epoch, engine.shared_memory);
-                Some(policy.map_err(|message| wasmtime_error(py, message))?)
-            }
-            _ => None,
+        let ctx = entry.ctx();
+        let data = ctx.data();
+        let policy = match gil {
+            Some(name) => policy(name)?
+                .effective(data.engine.checks_epoch, data.engine.shared_memory)
+                .map_err(|message| wasmtime_error(py, message))?,
+            None => data.gil,
         };
         Ok(BoundFunc {
             vectorcall: Pointer::of::<BoundFunc>(),
@@ -122,6 +123,18 @@ impl BoundFunc {
 
 impl Callable for BoundFunc {
     const OFFSET: usize = std::mem::offset_of!(BoundFunc, vectorcall);
+
+    #[inline]
+    fn call_short<'py>(slf: &Bound<'py, Self>, args: &[Bound<'py, PyAny>]) -> Option<ShortResult<'py>> {
+        // First of all, when nothing has to be put aside for the call that finds it.
+        let thread = thread::current(slf.py());
+        let this = slf.get();
+        if this.timeout.is_some() {
+            return None;
+        }
+        let callee = this.func.get().callee().ok()?;
+        callee.call_short::<Self>(slf.py(), thread, &this.store.get().cell, Some(this.policy), args)
+    }
 
     #[inline]
     fn call<'py>(slf: &Bound<'py, Self>, args: &[Bound<'py, PyAny>]) -> PyResult<Bound<'py, PyAny>> {

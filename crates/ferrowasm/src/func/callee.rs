@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use wasmtime::{AsContextMut, Ref, RootScope, StoreContextMut, Val, ValRaw};
 
 use crate::asyncio::call_blocking;
-use crate::errors::{Misuse, signature_error, with_thrown};
+use crate::errors::{signature_error, with_thrown};
 use crate::gil::{self, Pace, Policy};
 use crate::raw::{Room, Space};
 use crate::store::cell::Entry;
@@ -20,7 +20,7 @@ pub(crate) struct Callee {
     pub(crate) func: wasmtime::Func,
     pub(crate) signature: Signature,
     /// How long calls take.
-    pace: Pace,
+    pub(super) pace: Pace,
 }
 
 impl Callee {
@@ -37,22 +37,19 @@ impl Callee {
         args: &[Bound<'py, PyAny>],
     ) -> PyResult<Bound<'py, PyAny>> {
         let thread = thread::current(store.py());
-        let entry = StoreArg::new(store)?.enter_on(thread)?;
-        if entry.shared.id != self.store_id {
-            return Err(Misuse::WrongStore("Func").into());
-        }
-        self.call_in(thread, store, entry, None, args)
+        let mut entry = StoreArg::new(store)?.enter_own_on(thread, self.store_id, "Func")?;
+        let policy = entry.ctx().data().gil;
+        self.call_in(thread, store, entry, policy, args)
     }
 
-    /// The same for the function's store, which was entered through `store` on this thread. `policy` replaces the
-    /// engine's.
+    /// The same for the function's store, which was entered through `store` on this thread.
     #[inline]
     pub(super) fn call_in<'py>(
         &self,
         thread: &Thread,
         store: &Bound<'py, PyAny>,
         mut entry: Entry<'_>,
-        policy: Option<Policy>,
+        policy: Policy,
         args: &[Bound<'py, PyAny>],
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = store.py();
@@ -61,7 +58,6 @@ impl Callee {
             drop(entry);
             return call_blocking(self, store, args);
         }
-        let policy = policy.unwrap_or_else(|| entry.ctx().data().gil);
         if self.signature.is_plain {
             self.call_plain(py, thread, &mut entry, policy, args)
         } else {
@@ -106,8 +102,12 @@ impl Callee {
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut room = Room::new();
         let mut arguments = room.arguments(self);
-        while arguments.push_quick(args) < args.len() {
-            arguments.push(self.convert_raw(args, arguments.count())?);
+        for (position, (kind, arg)) in self.signature.params.iter().zip(args).enumerate() {
+            let value = match values::quick(kind, arg) {
+                Some(bits) => ValRaw::u64(bits),
+                None => values::to_raw(kind, arg).map_err(|error| in_argument(py, position, error))?,
+            };
+            arguments.push(value);
         }
         let mut space = arguments.complete();
         let stack = entry.room();
@@ -115,20 +115,18 @@ impl Callee {
         if let Err(error) = gil::call_on(py, thread, stack, policy, &self.pace, || space.call(ctx, &[])) {
             return Err(with_thrown(py, entry.ctx(), *error));
         }
+        self.plain_results(py, &space)
+    }
+
+    /// Converts the results of a call, none of which is a reference.
+    #[inline(always)]
+    pub(super) fn plain_results<'py>(&self, py: Python<'py>, space: &Space<'_>) -> PyResult<Bound<'py, PyAny>> {
         match &*self.signature.results {
             [kind] => Ok(values::from_raw(py, kind, space.get(0))),
-            _ => self.list_results(py, &space),
+            _ => self.list_results(py, space),
         }
     }
 
-    /// Converts an argument that is no reference and wants a closer look.
-    #[cold]
-    fn convert_raw(&self, args: &[Bound<'_, PyAny>], position: usize) -> PyResult<ValRaw> {
-        let (kind, arg) = (&self.signature.params[position], &args[position]);
-        values::to_raw(kind, arg).map_err(|error| in_argument(arg.py(), position, error))
-    }
-
-    /// Any number of results that are no references.
     #[inline(never)]
     fn list_results<'py>(&self, py: Python<'py>, space: &Space<'_>) -> PyResult<Bound<'py, PyAny>> {
         let kinds = &self.signature.results;

@@ -4,8 +4,8 @@
 //! WebAssembly runs now: host functions find out there how to come back to Python, and the epoch callback that the
 //! interpreter has been held for long enough.
 //!
-//! PyO3 is not told: its own count says "attached" all the time. So while WebAssembly runs nothing may drop a `Py` or
-//! use `Python::attach`; whoever needs Python there goes through `attached`.
+//! PyO3 is not told: its own count says "attached" all the time, or never (see `count`). So while WebAssembly runs
+//! nothing may drop a `Py` or use `Python::attach`; whoever needs Python there goes through `attached`.
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
@@ -16,6 +16,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::Policy;
+use super::count::counted;
 use super::pace::{Estimate, Pace};
 use crate::thread;
 
@@ -24,52 +25,96 @@ pub(crate) type Current = Cell<Option<NonNull<Flight<'static>>>>;
 
 /// A call on its way through WebAssembly.
 pub(crate) struct Flight<'p> {
-    policy: Policy,
     pace: &'p Pace,
     /// The interpreter's state of this thread while it is released; null while it is held.
     released: Cell<*mut ffi::PyThreadState>,
     /// When the part of the call that is being measured began.
     measured: Cell<Option<Instant>>,
+    /// Whether one of these two is set: one look for most calls instead of two.
+    has_ending: Cell<bool>,
     /// Whether a host function has been called.
     is_later: Cell<bool>,
+    policy: Policy,
+    is_counted: IsCounted,
+}
+
+/// Whether PyO3 counts the thread as attached.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum IsCounted {
+    Yes,
+    No,
 }
 
 impl Flight<'_> {
+    #[inline(always)]
+    fn new(policy: Policy, pace: &Pace, is_counted: IsCounted) -> Flight<'_> {
+        Flight {
+            pace,
+            released: Cell::new(ptr::null_mut()),
+            measured: Cell::new(None),
+            has_ending: Cell::new(false),
+            is_later: Cell::new(false),
+            policy,
+            is_counted,
+        }
+    }
+
+    #[inline(always)]
     fn estimate(&self) -> &Estimate {
         if self.is_later.get() { &self.pace.later } else { &self.pace.first }
     }
 
     /// WebAssembly is about to run. The interpreter is attached.
-    #[inline]
+    #[inline(always)]
     fn take_off(&self) {
-        let hold = match self.policy {
-            Policy::Release => false,
-            Policy::Hold => true,
+        match self.policy {
+            Policy::Release => self.release(),
+            Policy::Hold => {}
             Policy::Auto => {
-                let estimate = self.estimate();
-                if estimate.is_due() {
-                    self.measured.set(Some(Instant::now()));
+                if !self.estimate().is_just_short() {
+                    self.follow_plan();
                 }
-                estimate.is_short()
             }
-        };
-        if !hold {
+        }
+    }
+
+    #[cold]
+    fn follow_plan(&self) {
+        let plan = self.estimate().plan();
+        if plan.measure {
+            self.measure();
+        }
+        if !plan.is_short {
             self.release();
         }
     }
 
     /// WebAssembly has come back. Afterwards the interpreter is attached.
-    #[inline]
+    #[inline(always)]
     fn land(&self) {
+        if self.has_ending.get() {
+            self.end();
+        }
+    }
+
+    #[inline(never)]
+    fn end(&self) {
         if let Some(start) = self.measured.take() {
             self.estimate().record(start.elapsed());
         }
         self.restore();
+        self.has_ending.set(false);
+    }
+
+    fn measure(&self) {
+        self.measured.set(Some(Instant::now()));
+        self.has_ending.set(true);
     }
 
     fn release(&self) {
         // SAFETY: the interpreter is attached: `released` was null, or was set to null by `restore`.
         self.released.set(unsafe { ffi::PyEval_SaveThread() });
+        self.has_ending.set(true);
     }
 
     #[inline]
@@ -83,12 +128,13 @@ impl Flight<'_> {
 }
 
 /// Runs `work`, which runs WebAssembly and does not use Python.
-#[inline]
+#[inline(always)]
 pub(super) fn fly<R: Send>(
     _py: Python<'_>,
     current: &Current,
     policy: Policy,
     pace: &Pace,
+    is_counted: IsCounted,
     work: impl FnOnce() -> R + Send,
 ) -> R {
     struct Landing<'f, 'p> {
@@ -97,19 +143,13 @@ pub(super) fn fly<R: Send>(
         outer: Option<NonNull<Flight<'static>>>,
     }
     impl Drop for Landing<'_, '_> {
-        #[inline]
+        #[inline(always)]
         fn drop(&mut self) {
             self.flight.land();
             self.current.set(self.outer);
         }
     }
-    let flight = Flight {
-        policy,
-        pace,
-        released: Cell::new(ptr::null_mut()),
-        measured: Cell::new(None),
-        is_later: Cell::new(false),
-    };
+    let flight = Flight::new(policy, pace, is_counted);
     flight.take_off();
     // The lifetime is kept by `Landing`, which takes the pointer away before the flight ends.
     let outer = current.replace(Some(NonNull::from(&flight).cast()));
@@ -168,7 +208,13 @@ pub(super) fn attached<R>(then: Then, work: impl for<'py> FnOnce(Python<'py>) ->
         current.set(None);
         let _resumption = Resumption { flight, current, was_released, then };
         // SAFETY: the interpreter was held, or has just been taken back.
-        Some(work(unsafe { Python::assume_attached() }))
+        let py = unsafe { Python::assume_attached() };
+        if flight.is_counted == IsCounted::Yes {
+            return Some(work(py));
+        }
+        // The next call is counted from the start.
+        flight.pace.set_uses_python();
+        Some(counted(py, work))
     })
 }
 
@@ -183,7 +229,7 @@ pub(super) fn let_go() {
             flight.release();
             // What takes so long that somebody asks is worth a measurement. The time until now is not known.
             if flight.measured.get().is_none() {
-                flight.measured.set(Some(Instant::now()));
+                flight.measure();
             }
         }
     })

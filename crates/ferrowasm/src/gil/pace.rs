@@ -1,6 +1,7 @@
-//! How long WebAssembly runs before it comes back to Python, learnt from a few calls in many.
+//! How long WebAssembly runs before it comes back to Python, learnt from a few calls in many, and whether it does before
+//! its end.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Where it pays to let other threads have the interpreter. To let go and take it back costs 40 ns while nobody wants
@@ -12,7 +13,7 @@ const MOST: u32 = 16 * LONG;
 const UNKNOWN: u32 = u32::MAX;
 
 /// One call in so many is measured, while calls are short, and while they are long.
-const SELDOM: u32 = 64;
+const SELDOM: u32 = 128;
 const OFTEN: u32 = 8;
 
 /// What is known about a function. Threads share it without agreeing on every bit: it is an estimate.
@@ -22,41 +23,70 @@ pub(crate) struct Pace {
     pub(super) first: Estimate,
     /// From the end of a host function to the next one, or to the end of the call.
     pub(super) later: Estimate,
+    /// Whether Python code has run in the middle of a call.
+    uses_python: AtomicBool,
+}
+
+impl Pace {
+    #[inline]
+    pub(crate) fn uses_python(&self) -> bool {
+        self.uses_python.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_uses_python(&self) {
+        self.uses_python.store(true, Ordering::Relaxed);
+    }
 }
 
 pub(super) struct Estimate {
     /// Nanoseconds; a moving average.
     average: AtomicU32,
-    /// How many times until the next measurement.
-    countdown: AtomicU32,
+    /// How many times more it is taken to be short without a measurement. None while it is long.
+    short: AtomicU32,
+    /// How many times more it is taken to be long without a measurement.
+    long: AtomicU32,
+}
+
+/// What is to be done about what comes now.
+pub(super) struct Plan {
+    pub(super) is_short: bool,
+    pub(super) measure: bool,
 }
 
 impl Default for Estimate {
     fn default() -> Estimate {
-        Estimate { average: AtomicU32::new(UNKNOWN), countdown: AtomicU32::new(0) }
+        Estimate { average: AtomicU32::new(UNKNOWN), short: AtomicU32::new(0), long: AtomicU32::new(0) }
     }
 }
 
+/// Takes one away from a number that is not 0.
+#[inline(always)]
+fn take_one(number: &AtomicU32) -> bool {
+    let left = number.load(Ordering::Relaxed);
+    if left != 0 {
+        number.store(left - 1, Ordering::Relaxed);
+    }
+    left != 0
+}
+
 impl Estimate {
-    /// Whether what comes now is expected to be short.
-    #[inline]
-    pub(super) fn is_short(&self) -> bool {
-        self.average.load(Ordering::Relaxed) <= LONG
+    /// Whether what comes now is expected to be short, and not to be measured. If not, there is a `plan`.
+    #[inline(always)]
+    pub(super) fn is_just_short(&self) -> bool {
+        take_one(&self.short)
     }
 
-    /// Whether what comes now is to be measured.
-    #[inline]
-    pub(super) fn is_due(&self) -> bool {
-        match self.countdown.load(Ordering::Relaxed) {
-            0 => {
-                self.countdown.store(if self.is_short() { SELDOM } else { OFTEN }, Ordering::Relaxed);
-                true
-            }
-            left => {
-                self.countdown.store(left - 1, Ordering::Relaxed);
-                false
-            }
+    #[cold]
+    pub(super) fn plan(&self) -> Plan {
+        if self.average.load(Ordering::Relaxed) <= LONG {
+            self.short.store(SELDOM, Ordering::Relaxed);
+            return Plan { is_short: true, measure: true };
         }
+        let measure = !take_one(&self.long);
+        if measure {
+            self.long.store(OFTEN, Ordering::Relaxed);
+        }
+        Plan { is_short: false, measure }
     }
 
     #[cold]
@@ -67,5 +97,8 @@ impl Estimate {
             average => average - average / 4 + took / 4,
         };
         self.average.store(average, Ordering::Relaxed);
+        if average > LONG {
+            self.short.store(0, Ordering::Relaxed);
+        }
     }
 }

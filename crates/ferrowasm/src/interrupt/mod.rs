@@ -45,6 +45,9 @@ pub(crate) struct Interrupts {
     epoch_extension: Option<u64>,
     /// How often `on_epoch` ran in the call that is under way.
     ticks: u32,
+    /// As in the engine's state, where calls that begin would have to look for it.
+    checks_epoch: bool,
+    shared_memory: bool,
     /// Deadlines in seconds, which the store shares with whoever sets them.
     deadlines: Arc<Deadlines>,
 }
@@ -57,6 +60,8 @@ impl Interrupts {
             epoch_deadline: engine.user_epochs.then_some(0),
             epoch_extension: None,
             ticks: 0,
+            checks_epoch: engine.checks_epoch,
+            shared_memory: engine.shared_memory,
             deadlines: deadlines.clone(),
         }
     }
@@ -75,11 +80,6 @@ impl Interrupts {
             }
             _ => false,
         }
-    }
-
-    /// The store's engine.
-    pub(crate) fn engine(&self) -> Option<&Arc<EngineState>> {
-        self.engine.as_ref()
     }
 
     #[inline]
@@ -129,19 +129,19 @@ pub(crate) fn set_epoch_deadline(ctx: &mut StoreContextMut<'_, Data>, ticks: u64
 }
 
 /// To be called before an outermost call of a store: the next tick runs `on_epoch`, and there will be one.
-#[inline]
+#[inline(always)]
 pub(crate) fn begin(ctx: &mut StoreContextMut<'_, Data>) {
-    let data = ctx.data_mut();
-    if !data.engine.checks_epoch {
+    let interrupts = &mut ctx.data_mut().interrupts;
+    if !interrupts.checks_epoch {
         return;
     }
-    data.interrupts.ticks = 0;
+    interrupts.ticks = 0;
+    let may_wait = interrupts.shared_memory;
     // Which reads the epoch. The mark comes after it: the other way round, this thread might not run in between for so
     // long that the ticks stop, and the epoch that it reads then would be the last one.
     arm(ctx);
-    let engine = &ctx.data().engine;
-    ticker::keep_ticking(engine);
-    if engine.shared_memory {
+    ticker::keep_ticking(&ctx.data().engine);
+    if may_wait {
         begin_waits(ctx);
     }
 }
@@ -153,7 +153,7 @@ fn begin_waits(ctx: &StoreContextMut<'_, Data>) {
 }
 
 /// Has compiled code call `on_epoch` at the next tick, or at once if a deadline may have passed.
-#[inline]
+#[inline(always)]
 fn arm(ctx: &mut StoreContextMut<'_, Data>) {
     let interrupts = &ctx.data().interrupts;
     let passed = interrupts.epoch_passed() || interrupts.deadlines.any();

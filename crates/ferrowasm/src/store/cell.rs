@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -24,6 +25,7 @@ use super::objects::Objects;
 use super::views::Views;
 use crate::asyncio::fibers::Fibers;
 use crate::errors::Misuse;
+use crate::gil;
 use crate::interrupt::{self, deadline::Deadlines, waits::Memories};
 use crate::thread::{self, Thread};
 
@@ -329,7 +331,7 @@ pub(crate) struct Entry<'s> {
 unsafe impl Send for Entry<'_> {}
 
 impl Entry<'_> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ctx(&mut self) -> StoreContextMut<'_, Data> {
         match &mut self.parked {
             // SAFETY: the pointer was taken out of the slot, so it is the store's only context in use, and its referent
@@ -367,21 +369,46 @@ impl Entry<'_> {
 
     /// Gives the right to use the store to an asynchronous call, which gives it back with `Shared::reenter`.
     pub(crate) fn hand_over(self) -> Place {
-        let entry = std::mem::ManuallyDrop::new(self);
+        let entry = ManuallyDrop::new(self);
         Place { parked: entry.parked }
     }
 
-    /// The stack, in bytes, that WebAssembly needs from here: `None` when a call of the store is under way, which has
+    /// The stack, in bytes, that a call needs from here: `None` when a call of the store is under way, which has
     /// seen to it.
     ///
     /// To be asked right before the call: it also sees to that the call can be interrupted.
     #[inline]
     pub(crate) fn room(&mut self) -> Option<usize> {
-        self.is_outermost().then(|| {
-            let mut ctx = self.ctx();
-            interrupt::begin(&mut ctx);
-            ctx.data().max_wasm_stack
-        })
+        self.is_outermost().then(|| self.begin())
+    }
+
+    /// The same for an outermost call.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self) -> usize {
+        let mut ctx = self.ctx();
+        interrupt::begin(&mut ctx);
+        ctx.data().needed_stack
+    }
+
+    /// Leaves the store at the end of an ordinary call, in which PyO3 does not count the thread as attached.
+    #[inline(always)]
+    pub(crate) fn leave(self, py: Python<'_>) {
+        let entry = ManuallyDrop::new(self);
+        entry.vacate();
+        let objects = &entry.shared.objects;
+        if objects.any_to_bury() {
+            gil::counted(py, |_| objects.bury());
+        }
+    }
+
+    #[inline(always)]
+    fn vacate(&self) {
+        if self.is_outermost() {
+            self.shared.owner.store(IDLE, Ordering::Release);
+        } else {
+            // SAFETY: the running thread owns the store.
+            unsafe { *self.shared.slot.get() = Some(self.parked) };
+        }
     }
 
     /// Whether no call of the store is under way.
@@ -394,12 +421,7 @@ impl Entry<'_> {
 impl Drop for Entry<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.is_outermost() {
-            self.shared.owner.store(IDLE, Ordering::Release);
-        } else {
-            // SAFETY: the running thread owns the store.
-            unsafe { *self.shared.slot.get() = Some(self.parked) };
-        }
+        self.vacate();
         self.shared.objects.bury();
     }
 }
@@ -435,23 +457,33 @@ impl StoreCell {
     }
 
     /// `enter` for calls, which are many.
+    #[inline]
+    pub(crate) fn enter_attached(&self, py: Python<'_>, thread: &Thread) -> Result<Entry<'_>, Misuse> {
+        match self.enter_idle(py, thread) {
+            Some(entry) => Ok(entry),
+            None => self.enter(),
+        }
+    }
+
+    /// Enters the store at the top; `None` if a call of it is under way, or it cannot be used, or that is not found out so
+    /// easily.
     ///
     /// The interpreter lock makes of a load and a store what otherwise takes an atomic exchange: nobody claims a store
     /// without it. (Giving it back is a single store, which can be seen before or after.)
-    #[inline]
-    pub(crate) fn enter_attached(&self, _py: Python<'_>, thread: &Thread) -> Result<Entry<'_>, Misuse> {
+    #[inline(always)]
+    pub(crate) fn enter_idle(&self, _py: Python<'_>, thread: &Thread) -> Option<Entry<'_>> {
         if cfg!(Py_GIL_DISABLED) || self.shared.owner.load(Ordering::Acquire) != IDLE {
-            return self.enter();
+            return None;
         }
         self.shared.owner.store(thread.token(), Ordering::Relaxed);
         // SAFETY: this thread owns the cell, as in `enter`.
         let store = unsafe { (*self.root.get()).as_deref_mut().unwrap_unchecked() };
-        Ok(Entry { shared: &self.shared, parked: Parked::Store(NonNull::from(store)) })
+        Some(Entry { shared: &self.shared, parked: Parked::Store(NonNull::from(store)) })
     }
 
     /// Enters the store, at the top or from within one of its calls.
     ///
-    /// This and everything else that claims the store is called with the interpreter attached: see `enter_attached`.
+    /// This and everything else that claims the store is called with the interpreter attached: see `enter_idle`.
     pub(crate) fn enter(&self) -> Result<Entry<'_>, Misuse> {
         match self.claim(IDLE) {
             Ok(()) => {

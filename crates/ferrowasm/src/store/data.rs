@@ -13,6 +13,7 @@ use crate::engine::EngineState;
 use crate::func_map;
 use crate::gil::Policy;
 use crate::interrupt::Interrupts;
+use crate::stack;
 use crate::wasi::Wasi;
 use crate::wasi::wait::Waiter;
 
@@ -32,8 +33,8 @@ pub(crate) struct Data {
     pub(crate) bridge: Option<wasmtime::Func>,
     /// Whether calls are suspended when they have used a certain amount of fuel.
     pub(crate) yields_fuel: bool,
-    /// `Config.max_wasm_stack` of the engine, in bytes.
-    pub(crate) max_wasm_stack: usize,
+    /// The stack that an outermost call needs, in bytes.
+    pub(crate) needed_stack: usize,
     /// The helper instances of `Func.map`.
     pub(crate) map_helpers: func_map::Helpers,
     /// Whether calls let go of the interpreter.
@@ -57,7 +58,7 @@ impl Data {
             abandoned: Arc::default(),
             bridge: None,
             yields_fuel: false,
-            max_wasm_stack: engine.max_wasm_stack,
+            needed_stack: stack::needed(engine.max_wasm_stack),
             map_helpers: func_map::Helpers::default(),
             gil: engine.gil,
             fixed_memory_size: engine.fixed_memory_size,

@@ -46,7 +46,7 @@ impl<'a, 'py> StoreArg<'a, 'py> {
 
     /// The same for who knows the running thread.
     #[inline]
-    pub(crate) fn enter_on(&self, thread: &Thread) -> PyResult<Entry<'a>> {
+    fn enter_on(&self, thread: &Thread) -> PyResult<Entry<'a>> {
         match self {
             StoreArg::Store(store) => Ok(store.get().cell.enter_attached(store.py(), thread)?),
             StoreArg::Caller(caller) => caller.get().frame().enter(),
@@ -57,7 +57,13 @@ impl<'a, 'py> StoreArg<'a, 'py> {
     /// The right to use the store, if it is the one in which an object of the given kind was made.
     #[inline]
     pub(crate) fn enter_own(&self, id: u64, kind: &'static str) -> PyResult<Entry<'a>> {
-        let entry = self.enter()?;
+        self.enter_own_on(thread::current(self.py()), id, kind)
+    }
+
+    /// The same for who knows the running thread.
+    #[inline]
+    pub(crate) fn enter_own_on(&self, thread: &Thread, id: u64, kind: &'static str) -> PyResult<Entry<'a>> {
+        let entry = self.enter_on(thread)?;
         if entry.shared.id == id { Ok(entry) } else { Err(Misuse::WrongStore(kind).into()) }
     }
 }

@@ -126,9 +126,15 @@ impl Objects {
     /// Releases the objects whose `externref`s are gone. Runs finalisers, so the store must be enterable.
     #[inline]
     pub(crate) fn bury(&self) {
-        if self.any_dead.load(Ordering::Acquire) {
+        if self.any_to_bury() {
             self.bury_dead();
         }
+    }
+
+    /// Whether there is something for `bury` to release.
+    #[inline]
+    pub(crate) fn any_to_bury(&self) -> bool {
+        self.any_dead.load(Ordering::Acquire)
     }
 
     #[cold]
