@@ -28,7 +28,9 @@ print(time.perf_counter() - begin)
 KEEP = """
 import os
 from ferrowasm import _native
-_native.cache_save(module, os.path.join(sys.argv[2], _native.cache_key(engine, wasm, False) + ".cwasm"))
+path = os.path.join(sys.argv[2], _native.cache_key(engine, wasm, False) + ".cwasm")
+if not os.path.exists(path):
+    _native.cache_save(module, path)
 """
 
 #: All that a program does until it can instantiate the module.
