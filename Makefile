@@ -9,9 +9,15 @@ WHEELS := build/wheels
 # Inside .venv, so that they are gone when it is.
 STAMPS := $(VENV)/stamps
 
+# How often each function of the library and of the engine ran in `benches/training.py` and in tests. The compiler optimises what ran much, and makes
+# what never ran small. Where it does not fit (other versions than those of Cargo.lock and Rust 1.95, other platforms than x86-64 Linux),
+# it changes nothing. cargo alone, without the variable below, builds without it, and everything anew.
+RECORDED := crates/ferrowasm/ferrowasm.profdata.gz
+PROFILE := target/ferrowasm.profdata
+
 RUST_SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml' 2>/dev/null)
 PYTHON_SOURCES := $(shell find python -name '*.py' -o -name '*.pyi' -o -name 'py.typed' 2>/dev/null)
-PACKAGE_SOURCES := Cargo.toml Cargo.lock pyproject.toml README.md LICENSE $(RUST_SOURCES) $(PYTHON_SOURCES)
+PACKAGE_SOURCES := $(PROFILE) Cargo.toml Cargo.lock pyproject.toml README.md LICENSE $(RUST_SOURCES) $(PYTHON_SOURCES)
 TYPED_PATHS := python tests examples benches
 
 # What maturin tells PyO3: without it, cargo alone would rebuild for itself what depends on PyO3, and maturin again after that.
@@ -20,16 +26,19 @@ export PYO3_BUILD_EXTENSION_MODULE := 1
 export PYO3_ENVIRONMENT_SIGNATURE := $(shell $(PYTHON) -c \
     'import struct, sys; print("%s-%d.%d-%dbit" % (sys.implementation.name, *sys.version_info[:2], 8 * struct.calcsize("P")))')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export CARGO_BUILD_RUSTFLAGS := -Cprofile-use=$(CURDIR)/$(PROFILE)
 # Where rustup puts cargo; a shell that is not a login shell may not look there.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench build venv lint rustfmt clippy types mypy pyright stubtest fuzz soak memcheck asan fuzz-coverage clean distclean
+.DELETE_ON_ERROR:
+.PHONY: help run test bench profile build venv lint rustfmt clippy types mypy pyright stubtest fuzz soak memcheck asan fuzz-coverage clean distclean
 
 help:
 	@echo 'make run    build, then run a WASI program compiled from C and call functions of a module from Python'
 	@echo 'make test   build, then run every test, lint and type check; ARGS="-k name" passes options to pytest'
 	@echo 'make bench  build, then measure against wasmtime-py, Rust and plain Python; ARGS="--no-large" leaves out what takes minutes'
+	@echo 'make profile  record anew what the library is optimised for, after a change of the versions of the engine or of Rust'
 	@echo 'make build  build the wheel and install it into $(VENV)'
 	@echo 'make fuzz   fuzz every target for SECONDS (60), then random calls of the API; `make soak DURATION=600` mixed work, flat memory'
 	@echo 'make asan   tests under AddressSanitizer, after a build of its own; `make fuzz-coverage` fuzzes with that build, led by coverage'
@@ -49,10 +58,36 @@ test: build
 
 # The figures go to build/bench.json and build/bench.svg.
 # The binding and the bench of the engine are optimised at the link, each on one processor: so both at once.
-bench: $(STAMPS)/bench
+bench: $(STAMPS)/bench $(PROFILE)
 	cargo build --release --locked -p ferrowasm -p engine-bench --lib --bins
 	$(MAKE) build
 	$(BIN)/python -m benches --json build/bench.json --plot build/bench.svg $(ARGS)
+
+$(PROFILE): $(RECORDED)
+	mkdir -p $(@D)
+	gzip --decompress --stdout $< > $@
+
+# From a build of its own, whose functions count how often they run. `rustup component add llvm-tools` brings llvm-profdata.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+LLVM_PROFDATA = $(shell rustc --print sysroot)/lib/rustlib/$(HOST)/bin/llvm-profdata
+COUNTING := target/profile
+# Processes share files, and the tests, whose outcome does not matter here, start many.
+COUNTED = PYTHONPATH=$(CURDIR)/$(COUNTING)/package LLVM_PROFILE_FILE=$(CURDIR)/$(COUNTING)/raw/%4m.profraw
+# Not those that measure memory.
+COUNTED_TESTS := tests/unit tests/component tests/spec tests/compat --ignore tests/unit/test_address_space.py --ignore tests/unit/test_compile_bombs.py
+
+profile: $(STAMPS)/bench $(PROFILE)
+	RUSTFLAGS=-Cprofile-generate=$(CURDIR)/$(COUNTING)/raw cargo build --release --locked -p ferrowasm --lib --target-dir $(COUNTING)
+# Build scripts have counted as well.
+	rm -rf $(COUNTING)/raw $(COUNTING)/package && mkdir -p $(COUNTING)/package
+	cp -R python/ferrowasm $(COUNTING)/package/
+	cp $(COUNTING)/release/lib_native.so $(COUNTING)/package/ferrowasm/_native.so
+	$(COUNTED) $(BIN)/python -m benches.training
+	-$(COUNTED) $(BIN)/pytest -q -p no:cacheprovider --timeout 1200 $(COUNTED_TESTS)
+	$(LLVM_PROFDATA) merge -o $(COUNTING)/merged.profdata $(COUNTING)/raw
+	gzip -9 --no-name --stdout $(COUNTING)/merged.profdata > $(RECORDED)
+	rustc -vV | grep -E '^(release|host):' > $(RECORDED).txt
+	sed -n '/^name = "wasmtime"$$/{n;s/version = "\(.*\)"/wasmtime: \1/p}' Cargo.lock >> $(RECORDED).txt
 
 build: $(STAMPS)/installed
 
@@ -118,7 +153,6 @@ memcheck: | build
 
 # A build with AddressSanitizer, and with counters of coverage for the fuzzer, beside the usual one: some ten minutes on two processors that are idle.
 # The stable compiler can do that, if it is told that it may. Linux only.
-HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 RUNTIME = $(shell rustc --print sysroot)/lib/rustlib/$(HOST)/lib/librustc-stable_rt.asan.a
 SANITIZED := build/sanitized
 SANITIZE := -Zsanitizer=address -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

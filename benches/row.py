@@ -60,12 +60,15 @@ def of_floor(times: float, name: str) -> Target:
     return Target(times, f"× {name}", lambda figures: quotient(figures.ours, figures.floor))
 
 
-def scaling(times: float) -> Target:
-    """Two threads, which is what `ours` measures, do so many times the work of the one thread of `floor`."""
+def scaling(times: float, share: float = 1) -> Target:
+    """Two threads, which is what `ours` measures, do so many times the work of one in the same time.
+
+    `floor` measures one thread, which does that `share` of the work of both.
+    """
 
     def ratio(figures: Figures) -> float | None:
         alone = quotient(figures.floor, figures.ours)
-        return None if alone is None else 2 * alone
+        return None if alone is None else alone / share
 
     return Target(times, "× one thread", ratio, at_least=True)
 

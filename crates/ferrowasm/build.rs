@@ -1,5 +1,5 @@
 //! Tells the crate which interpreter it is built for (`Py_GIL_DISABLED`), and the linker which functions of the
-//! interpreter are called through `finalizing.rs`.
+//! interpreter are called through `finalizing.rs` and that code which runs much stays together.
 
 use std::env;
 
@@ -10,6 +10,10 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(unwinds_daemon_threads)");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={FINALIZING}");
+    if gnu_linux() {
+        // Where the compiler has a profile, it marks functions as hot or cold; without this the linker would mix them again.
+        println!("cargo::rustc-link-arg-cdylib=-Wl,-z,keep-text-section-prefix");
+    }
     if unwinds_daemon_threads() {
         println!("cargo::rustc-cfg=unwinds_daemon_threads");
         let source = std::fs::read_to_string(FINALIZING).expect("the source file");
@@ -23,8 +27,12 @@ fn main() {
 /// for that.
 fn unwinds_daemon_threads() -> bool {
     let version = pyo3_build_config::get().version();
+    gnu_linux() && (version.major, version.minor) < (3, 14)
+}
+
+fn gnu_linux() -> bool {
     let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
-    target("OS") == "linux" && target("ENV") == "gnu" && (version.major, version.minor) < (3, 14)
+    target("OS") == "linux" && target("ENV") == "gnu"
 }
 
 /// The functions that are defined anew.
